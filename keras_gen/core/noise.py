@@ -1,0 +1,109 @@
+"""The randomness that sampling eats, as plain data: who draws it and where does not matter.
+
+Host draws use NumPy's Philox keyed by SHA-256 of ``"<seed>:<name>"``. That recipe stands in every artifact's manifest, so
+a program with NumPy alone draws the noise that the live model drew, and a seed gives the same picture everywhere. Image i
+of a seed does not depend on how many images are drawn.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_spec import ImageSpec
+
+DRAW = "numpy Generator(Philox(key=first 16 bytes, little endian, of sha256('<seed>:<name>')))"
+
+
+@dataclasses.dataclass(frozen=True)
+class Normal:
+    """Independent standard normal float32 of ``shape`` an example: ``standard_normal(dtype=float32)``."""
+
+    shape: tuple[int, ...]
+    dtype: ClassVar[str] = "float32"
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n, *shape]``."""
+        return generator.standard_normal((n, *self.shape), dtype=np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"distribution": "normal", "mean": 0.0, "stddev": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """Independent uniform float32 in ``[0, 1)`` of ``shape`` an example: ``random(dtype=float32)``."""
+
+    shape: tuple[int, ...]
+    dtype: ClassVar[str] = "float32"
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n, *shape]``."""
+        return generator.random((n, *self.shape), dtype=np.float32)
+
+    def describe(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"distribution": "uniform", "low": 0.0, "high": 1.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Not noise but an input: images of ``spec``. Drawn uniformly over the levels where a test needs some."""
+
+    spec: ImageSpec
+    dtype: ClassVar[str] = "uint8"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(height, width, channels)``."""
+        return self.spec.shape
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n, height, width, channels]``."""
+        return generator.integers(0, self.spec.levels, (n, *self.shape), dtype=np.uint8)
+
+    def describe(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"distribution": None, "range": [0, self.spec.levels - 1]}
+
+
+Input = Normal | Uniform | Images
+NoiseSpec = Mapping[str, Normal | Uniform]
+
+
+class NoiseStream:
+    """The noise of one seed, a batch after the other: two takes of 5 are one take of 10."""
+
+    def __init__(self, spec: Mapping[str, Input], seed: int):
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise InvalidInput(f"seed={seed!r} is a {type(seed).__name__}; give an integer.")
+        self.spec = spec
+        self._generators = {name: _generator(int(seed), name) for name in spec}
+
+    def take(self, n: int) -> dict[str, np.ndarray]:
+        """Name -> ``[n, *shape]`` for the next ``n`` examples."""
+        return {name: kind.draw(self._generators[name], n) for name, kind in self.spec.items()}
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16], "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def draw(spec: Mapping[str, Input], n: int, seed: int) -> dict[str, np.ndarray]:
+    """The first ``n`` examples of the seed's noise: name -> ``[n, *shape]``."""
+    return NoiseStream(spec, seed).take(n)
+
+
+def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> None:
+    """Raises ``InvalidInput`` unless ``noise`` has the names and per-example shapes of ``spec``."""
+    if set(noise) != set(spec):
+        raise InvalidInput(f"noise has {sorted(noise)}; this model eats {sorted(spec)}. See model.noise_spec().")
+    for name, kind in spec.items():
+        shape = tuple(noise[name].shape)
+        if len(shape) != len(kind.shape) + 1 or shape[1:] != tuple(kind.shape):
+            raise InvalidInput(f"noise {name!r} has shape {list(shape)}; wanted [n, {', '.join(map(str, kind.shape))}].")

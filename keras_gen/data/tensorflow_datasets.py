@@ -1,0 +1,44 @@
+"""MNIST, binarized MNIST, Fashion-MNIST and CIFAR-10 through tensorflow-datasets, prepared beforehand or on request.
+
+Where a data set has no validation split of its own, the last images of ``train`` serve: 5,000 of MNIST, Fashion-MNIST and
+CIFAR-10. ``binarized_mnist`` has its own 50,000 / 10,000 / 10,000 (Larochelle and Murray 2011).
+"""
+
+import functools
+import os
+
+import numpy as np
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_spec import ImageSpec
+from keras_gen.core.image_data import ImageData
+
+GREY = ImageSpec(28, 28, 1)
+_HELD_OUT = {"train": "train[:-5000]", "validation": "train[-5000:]", "test": "test"}
+_OWN = {split: split for split in _HELD_OUT}
+
+
+def _load(name: str, spec: ImageSpec, slices: dict[str, str], split: str, download: bool = False) -> ImageData:
+    import tensorflow_datasets as tfds
+
+    folder = os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
+    builder = tfds.builder(name, data_dir=os.path.expanduser(folder))
+    if not builder.is_prepared():
+        if not download:
+            raise InvalidInput(
+                f"Data set {name!r} is not prepared in {folder}, and nothing is downloaded unless you say so. Allow it "
+                "(--download on the command line, download=True in Python), or set TFDS_DATA_DIR to a folder that has it."
+            )
+        builder.download_and_prepare()
+    # batch_size=-1 gives the split as whole arrays: the largest here, CIFAR-10, is 150 MB.
+    whole = tfds.as_numpy(builder.as_dataset(split=slices[split], batch_size=-1, shuffle_files=False))
+    features = {"image": whole["image"].astype(np.uint8)}
+    if "label" in whole:
+        features["label"] = whole["label"].astype(np.int64)
+    return ImageData(name, split, spec, features)
+
+
+load_mnist = functools.partial(_load, "mnist", GREY, _HELD_OUT)
+load_fashion_mnist = functools.partial(_load, "fashion_mnist", GREY, _HELD_OUT)
+load_cifar10 = functools.partial(_load, "cifar10", ImageSpec(32, 32, 3), _HELD_OUT)
+load_binarized_mnist = functools.partial(_load, "binarized_mnist", ImageSpec(28, 28, 1, levels=2), _OWN)

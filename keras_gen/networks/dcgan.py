@@ -1,0 +1,60 @@
+"""The generator and discriminator of DCGAN (Radford et al. 2015), for images from 8 to 64 px and beyond.
+
+The paper's rules: strided convolutions in place of pooling, batch normalization in both but not on the generator's output
+nor the discriminator's input, no hidden dense layers, ReLU and a tanh output in the generator, LeakyReLU 0.2 in the
+discriminator, weights from N(0, 0.02). Kernels are 4x4, so that stride 2 covers every pixel equally often; the paper's
+code has 5x5.
+"""
+
+import keras
+from keras import layers
+
+from keras_gen.core.image_spec import ImageSpec
+from keras_gen.layers.batch_normalization import BatchNormalization
+
+KERNEL = 4
+
+
+def _init() -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=0.02)
+
+
+def dcgan_generator(spec: ImageSpec, latent_dim: int, width: int = 64) -> keras.Sequential:
+    """Noise ``[b, latent_dim]`` to images ``[b, h, w, c]`` in ``[-1, 1]``.
+
+    ``width`` is the number of maps before the last layer; each layer towards the noise has twice as many (the paper's
+    64 px network is ``width=128``).
+    """
+    stages = spec.halvings()
+    height, breadth, maps = spec.height >> stages, spec.width >> stages, width << (stages - 1)
+    network = keras.Sequential(name="generator")
+    network.add(keras.Input((latent_dim,)))
+    network.add(layers.Dense(height * breadth * maps, use_bias=False, kernel_initializer=_init()))
+    network.add(layers.Reshape((height, breadth, maps)))
+    for stage in range(stages):
+        network.add(BatchNormalization())
+        network.add(layers.ReLU())
+        if stage < stages - 1:
+            maps //= 2
+            network.add(layers.Conv2DTranspose(maps, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init()))
+    network.add(layers.Conv2DTranspose(spec.channels, KERNEL, 2, "same", kernel_initializer=_init()))
+    # float32 even under a mixed policy: 256 levels need more digits than bfloat16 has.
+    network.add(layers.Activation("tanh", dtype="float32"))
+    return network
+
+
+def dcgan_discriminator(spec: ImageSpec, width: int = 64) -> keras.Sequential:
+    """Images ``[b, h, w, c]`` in ``[-1, 1]`` to logits ``[b, 1]``. ``width`` is the number of maps of the first layer."""
+    stages = spec.halvings()
+    network = keras.Sequential(name="discriminator")
+    network.add(keras.Input(spec.shape))
+    for stage in range(stages):
+        network.add(
+            layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=stage == 0, kernel_initializer=_init())
+        )
+        if stage:
+            network.add(BatchNormalization())
+        network.add(layers.LeakyReLU(0.2))
+    network.add(layers.Flatten())
+    network.add(layers.Dense(1, kernel_initializer=_init(), dtype="float32"))
+    return network

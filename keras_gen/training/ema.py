@@ -1,0 +1,22 @@
+"""Exponential moving average of a network's weights, kept as a second network."""
+
+import keras
+
+
+def copy_of(network: keras.Model) -> keras.Model:
+    """A network of the same configuration and weights that is never trained by gradients."""
+    copy = network.__class__.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
+def update_average(average: keras.Model, network: keras.Model, decay: float) -> None:
+    """Moves ``average`` by ``1 - decay`` towards ``network``; buffers (moving statistics, seeds) are copied.
+
+    Weights lag together, as in Karras et al. 2018, section 4.1; averaging batch statistics a second time would make them
+    those of no network.
+    """
+    learnt = {id(variable) for layer in network._flatten_layers() for variable in layer._trainable_variables}
+    for kept, now in zip(average.variables, network.variables):
+        kept.assign(kept * decay + now * (1.0 - decay) if id(now) in learnt else now)
