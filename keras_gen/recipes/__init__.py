@@ -1,0 +1,7 @@
+"""Floor 5: experiments by name, one readable file each."""
+
+from keras_gen.core.registry import Registry
+
+RECIPES = Registry("recipe")
+for _name in ("vae_digits", "dcgan_digits", "vae_mnist", "dcgan_mnist"):
+    RECIPES.register(_name, f"keras_gen.recipes.{_name}:{_name}")

@@ -1,0 +1,153 @@
+"""The command ``keras-gen``: reads arguments and calls the runner. Nothing heavy is imported before it is needed."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+import keras_gen
+from keras_gen.core.errors import InvalidInput, OutputFailed, TrainingDiverged
+
+
+class CleanErrors(click.Group):
+    """Turns the project's own errors into one line and exit status 2; anything else is a defect and keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(context)
+        except (InvalidInput, OutputFailed, TrainingDiverged) as error:
+            click.echo(f"error: {error}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=CleanErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(keras_gen.__version__, prog_name="keras-gen")
+def main() -> None:
+    """Generative models for Keras 3: train a recipe, sample, measure, export and prove the export."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+
+
+def _download(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--download", is_flag=True, help="Allow downloading the data set if it is not prepared.")(command)
+
+
+@main.command("list")
+def list_() -> None:
+    """The recipes, data sets and export formats there are."""
+    from keras_gen import data, runner
+    from keras_gen.recipes import RECIPES
+    from keras_gen.recipes.recipe import documentation
+
+    click.echo("Recipes:")
+    for name in RECIPES:
+        click.echo(f"  {name:16}{documentation(name).splitlines()[0]}")
+    click.echo(f"Data sets: {', '.join(data.SOURCES)} (image_folder:PATH[?size=64])")
+    click.echo(f"Export formats: {', '.join(runner.FORMATS)}")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
+@click.option("--data", metavar="NAME", help="Train on another data set.")
+@click.option("--out", type=click.Path(), help="Run folder  [default: runs/RECIPE-TIME]")
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in --out.")
+@click.option("--dry-run", is_flag=True, help="Print every resolved setting and stop.")
+@click.option("--fit-only", is_flag=True, help="Leave out the report and the export.")
+@_download
+def train(recipe: str, settings: tuple[str, ...], data: str | None, dry_run: bool, **options: Any) -> None:
+    """Train RECIPE, measure it and export it, into one run folder."""
+    from keras_gen import runner
+
+    given = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InvalidInput(f"--set {setting} has no '='; write --set KEY=VALUE.")
+        given[key] = value
+    if dry_run:
+        click.echo(json.dumps(runner.resolve(recipe, given, data), indent=2))
+        return
+    if options["resume"] and not options["out"]:
+        raise InvalidInput("--resume needs to know which run: give its folder as --out.")
+    folder = runner.train(recipe, given, data=data, **options)
+    if not options["fit_only"]:
+        _print_report(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    click.echo(f"Run folder: {folder}")
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.option("-n", default=64, show_default=True, help="How many images.")
+@click.option("--seed", default=0, show_default=True, help="A seed gives the same images everywhere.")
+@click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
+def sample(run: str, n: int, seed: int, out: str) -> None:
+    """Draw images of RUN (a run folder or a .keras file) into one picture."""
+    from keras_gen import runner
+
+    click.echo(f"Wrote {runner.sample(run, n, seed, out)}")
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.option("--samples", type=click.IntRange(min=4), help="How many samples to measure  [default: the recipe's]")
+@click.option("--seed", default=0, show_default=True)
+@_download
+def evaluate(run: str, **options: Any) -> None:
+    """Measure RUN: writes report.json and pictures into it and prints the table."""
+    from keras_gen import runner
+
+    _print_report(runner.evaluate(run, **options))
+
+
+@main.command()
+@click.argument("run", type=click.Path())
+@click.option("--to", "formats", default="saved_model,onnx", show_default=True, help="Formats, separated by commas.")
+@click.option("--out", type=click.Path(), help="Artifact folder  [default: RUN/artifact]")
+def export(run: str, formats: str, out: str | None) -> None:
+    """Export RUN as SavedModel and ONNX; written only if the files, loaded back, agree with the model."""
+    from keras_gen import runner
+
+    _print_parity(runner.export(run, [name.strip() for name in formats.split(",")], out))
+
+
+@main.command()
+@click.argument("artifact", type=click.Path())
+def verify(artifact: str) -> None:
+    """Check an exported ARTIFACT: checksums of all files, then its numbers against the ones stored at export."""
+    from keras_gen.exporters.parity import verify as check
+
+    _print_parity(check(artifact))
+    click.echo("verified")
+
+
+@main.command()
+@click.argument("runs", nargs=-1, type=click.Path())
+@click.option("--folder", type=click.Path(), help="Also keep the runs' reports and pictures in this folder.")
+@click.option("--out", type=click.Path(), help="Write the table of all reports in --folder as Markdown to this file.")
+def results(runs: tuple[str, ...], folder: str | None, out: str | None) -> None:
+    """The table of measured numbers: of RUNS on the terminal, of all kept reports as Markdown."""
+    from keras_gen.evaluation import results_table
+
+    results_table.update(runs, folder, out)
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    from keras_gen.evaluation.results_table import print_table
+
+    print_table([report])
+
+
+def _print_parity(manifest: dict[str, Any]) -> None:
+    for format_, endpoints in manifest["parity"].items():
+        for endpoint, found in endpoints.items():
+            click.echo(
+                f"{format_:12}{endpoint:10} agrees with the model at batch sizes {found['batch_sizes']}: largest error "
+                f"{found['max_abs_error']:.2g}, {found['differing_fraction']:.2%} of values differ by a level"
+            )
+
+
+if __name__ == "__main__":
+    main()

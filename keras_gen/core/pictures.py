@@ -1,0 +1,85 @@
+"""Grids of images as one picture, for epoch samples and reports alike."""
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.files import written_beside
+from keras_gen.core.image_spec import ImageSpec
+
+SMALLEST_CELL = 48  # pixels; smaller images are enlarged by whole factors, so that their pixels stay squares
+PAPER = 255  # the white of gaps and empty cells
+
+
+def image_grid(
+    images: Any, spec: ImageSpec | None = None, *, columns: int | None = None, scale: int | None = None, gap: int | None = None
+) -> Image.Image:
+    """The images row by row as one picture, grey (mode ``L``) or colour (``RGB``).
+
+    Args:
+        images: uint8 levels ``[n, h, w, c]`` of ``spec``; or, without a spec, floats in ``[0, 1]`` (clipped). One channel is
+            grey, three are colour; of any other number the mean is shown, in grey.
+        columns: images a row; default: the squarest grid.
+        scale: each pixel becomes ``scale`` x ``scale`` pixels; default: as many as bring the shorter side to 48.
+        gap: white pixels between cells and around them; default: about a twentieth of a cell.
+
+    Raises:
+        InvalidInput: other images than these, NaN, or a ``columns``, ``scale`` or ``gap`` that makes no grid.
+    """
+    cells = _bytes(images, spec)
+    count, height, width, channels = cells.shape
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    scale = max(1, math.ceil(SMALLEST_CELL / min(height, width))) if scale is None else scale
+    gap = max(2, round(min(height, width) * scale / 20)) if gap is None else gap
+    if columns < 1 or scale < 1 or gap < 0:
+        raise InvalidInput(f"columns={columns}, scale={scale}, gap={gap}; give at least 1, 1 and 0.")
+    columns = min(columns, count)
+    cells = cells.repeat(scale, axis=1).repeat(scale, axis=2)
+    height, width = height * scale, width * scale
+    rows = math.ceil(count / columns)
+    picture = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), PAPER, np.uint8)
+    for index, cell in enumerate(cells):
+        top, left = gap + index // columns * (height + gap), gap + index % columns * (width + gap)
+        picture[top : top + height, left : left + width] = cell
+    return Image.fromarray(picture[..., 0] if channels == 1 else picture)
+
+
+def stacked(pictures: Sequence[Image.Image], gap: int = 12) -> Image.Image:
+    """The pictures below each other, ``gap`` white pixels between them: blocks that belong together stay apart."""
+    mode = "RGB" if any(picture.mode == "RGB" for picture in pictures) else "L"
+    height = sum(picture.height for picture in pictures) + gap * (len(pictures) - 1)
+    page = Image.new(mode, (max(picture.width for picture in pictures), height), "white")
+    top = 0
+    for picture in pictures:
+        page.paste(picture, (0, top))
+        top += picture.height + gap
+    return page
+
+
+def save_picture(picture: Image.Image, path: str | os.PathLike) -> None:
+    """Writes the picture, atomically; the format is the suffix'. ``OutputFailed`` if it cannot be written."""
+    with written_beside(path) as beside:
+        picture.save(beside)
+
+
+def _bytes(images: Any, spec: ImageSpec | None) -> np.ndarray:
+    """Levels or fractions as uint8 ``[n, h, w, 1 or 3]`` in ``[0, 255]``."""
+    if spec is not None:
+        fractions = spec.check(images).astype(np.float32) / (spec.levels - 1)
+    else:
+        fractions = np.asarray(images)
+        if fractions.dtype.kind != "f" or fractions.ndim != 4 or not fractions.size:
+            raise InvalidInput(
+                f"A grid got {fractions.dtype} {list(fractions.shape)}; wanted floats [n, h, w, c] in [0, 1], or uint8 levels "
+                "and their ImageSpec."
+            )
+        if not np.isfinite(fractions).all():
+            raise InvalidInput("A grid got images with NaN or infinite values; wanted floats in [0, 1].")
+    if fractions.shape[-1] not in (1, 3):
+        fractions = fractions.mean(axis=-1, keepdims=True)
+    return np.round(np.clip(fractions, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -1,0 +1,97 @@
+"""The table of measured numbers, made from report files: nothing in it is typed by hand."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.files import write_json, written_beside
+
+PICTURES = ("samples", "nearest", "interpolation", "reconstructions", "manifold")
+
+
+def read_report(run: str | os.PathLike) -> dict[str, Any]:
+    """The ``report.json`` of a run folder."""
+    path = Path(run) / "report.json"
+    if not path.is_file():
+        raise InvalidInput(f"{run} has no report.json; run 'keras-gen evaluate {run}' first.")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str]]:
+    """(recipe, metric, value with its error, published value) of each metric."""
+    for metric in report["metrics"]:
+        error = metric.get("stderr")
+        value = f"{metric['value']:.4g}" if error is None else f"{metric['value']:.2f} ± {error:.2f}"
+        unit = f" {metric['unit']}" if metric.get("unit") else ""
+        published = [line for line in report.get("published", []) if metric["name"].startswith(line["metric"])]
+        source = "; ".join(f"{line['value']} ({line['source']})" for line in published)
+        yield report.get("recipe", report["model"]), metric["name"], value + unit, source
+
+
+def print_table(reports: Sequence[dict[str, Any]]) -> None:
+    """The reports' metrics on the terminal."""
+    table = Table()
+    for heading in ("recipe", "metric", "measured", "published"):
+        table.add_column(heading, overflow="fold")
+    for report in reports:
+        for row in rows(report):
+            table.add_row(*row)
+    Console().print(table)
+
+
+def update(runs: Sequence[str | os.PathLike], folder: str | os.PathLike | None, out: str | os.PathLike | None) -> None:
+    """Prints the runs' table; keeps their reports and pictures in ``folder``; writes its Markdown table to ``out``."""
+    reports = [read_report(run) for run in runs]
+    if out and not folder:
+        raise InvalidInput("--out writes the table of the reports in --folder; give that folder too.")
+    if reports:
+        print_table(reports)
+    for run, report in zip(runs, reports):
+        if folder:
+            _keep(Path(run), report, Path(folder))
+    if out:
+        kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))]
+        with written_beside(out) as beside:
+            beside.write_text(markdown(kept, Path(os.path.relpath(folder, Path(out).parent))), encoding="utf-8")
+
+
+def _keep(run: Path, report: dict[str, Any], folder: Path) -> None:
+    name = report["recipe"]
+    write_json(folder / f"{name}.json", report)
+    pictures = {"curves": run / "curves.png", **{key: run / "pictures" / f"{key}.png" for key in PICTURES}}
+    for key, picture in pictures.items():
+        if picture.is_file():
+            with written_beside(folder / f"{name}-{key}.png") as beside:
+                shutil.copyfile(picture, beside)
+
+
+def markdown(reports: Sequence[dict[str, Any]], folder: Path) -> str:
+    """The reports as Markdown: a table, then for each run how it was made and its pictures."""
+    lines = [
+        "# Results",
+        "",
+        "Written by `keras-gen results --folder results --out RESULTS.md` from the report files in `results/`; a metric's",
+        "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare.",
+        "",
+        "| recipe | metric | measured | published |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {' | '.join(row)} |" for report in reports for row in rows(report)]
+    for report in reports:
+        name = report["recipe"]
+        minutes = (report.get("training_seconds") or 0) / 60
+        lines += ["", f"## {name}", "", f"`{report['command']}`: {report['epochs']} epochs, {minutes:.1f} min of training"]
+        lines += [f"on {report['hardware']}; seed {report['seed']}.", ""]
+        notes = Path(folder.name) / f"{name}.md"
+        if notes.is_file():
+            lines += [notes.read_text(encoding="utf-8").strip(), ""]
+        for key in ("samples", "curves"):
+            lines.append(f"![{key} of {name}]({(folder / f'{name}-{key}.png').as_posix()})")
+    return "\n".join(lines) + "\n"

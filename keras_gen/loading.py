@@ -1,0 +1,30 @@
+"""A trained model from whatever a user has of it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.training.checkpoints import found, load_checked, load_latest
+
+
+def load(run_or_file: str | os.PathLike) -> Any:
+    """The model of a run folder (``model.keras``, or the newest good checkpoint) or of a ``.keras`` file, compiled.
+
+    Anything else is an ``InvalidInput`` that says what was found there.
+    """
+    # The classes must be known to Keras before it reads a file that names them.
+    import keras_gen.models.adversarial.gan
+    import keras_gen.models.variational.vae  # noqa: F401
+
+    path = Path(run_or_file)
+    if path.is_file():
+        return load_checked(path)
+    if (path / "model.keras").is_file():
+        return load_checked(path / "model.keras")
+    if found(path / "checkpoints"):
+        return load_latest(path / "checkpoints")[0]
+    if (path / "manifest.json").is_file():
+        raise InvalidInput(f"{path} is an exported artifact; give the run it came from, or draw from it with export/onnxruntime.")
+    there = "holds no model.keras and no checkpoints" if path.is_dir() else "does not exist"
+    raise InvalidInput(f"{path} {there}; give a run folder or a .keras file.")

@@ -1,0 +1,235 @@
+"""A recipe carried out: data, model, fit, report and artifact, all in one run folder.
+
+``recipe.json`` (every resolved value, versions, commit), ``history.jsonl``, ``curves.png``, ``samples/``, ``checkpoints/``,
+``model.keras``, ``report.json``, ``pictures/``, ``artifact/``.
+"""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.files import write_json, written_beside
+from keras_gen.recipes.recipe import Recipe, build, settings_of
+
+FORMATS = ("saved_model", "onnx")
+SCHEMA = "keras_gen/run/1"
+
+log = logging.getLogger(__name__)
+
+
+def resolve(name: str, given: Mapping[str, Any] | None = None, data: str | None = None) -> dict[str, Any]:
+    """What ``train`` would run: recipe, every setting, versions, commit. Loads neither data nor TensorFlow."""
+    settings = settings_of(name, {**(given or {}), **({"data": data} if data else {})})
+    return {"schema": SCHEMA, "recipe": name, "settings": settings, "command": _command(name, settings), **_versions()}
+
+
+def train(
+    name: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    data: str | None = None,
+    out: str | os.PathLike | None = None,
+    resume: bool = False,
+    download: bool = False,
+    fit_only: bool = False,
+) -> Path:
+    """Runs recipe ``name`` into ``out`` (default ``runs/<recipe>-<time>``) and returns that folder.
+
+    ``resume`` goes on from the newest good checkpoint, to the same weights an uninterrupted run would have. Data, settings
+    and folder are checked before anything is made.
+    """
+    from keras_gen.data import load as load_data
+
+    description = resolve(name, given, data)
+    recipe = build(name, description["settings"])
+    folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
+    _check_folder(folder, description, resume)
+    training = load_data(recipe.data, "train", download=download)
+    validation = load_data(recipe.data, "validation", download=download)
+    steps = recipe.epochs * (len(training) // recipe.batch_size)
+    with _strategy().scope():
+        model = recipe.model(training.image_spec, steps)
+        model, first_epoch = _resumed(folder, model, resume)
+    write_json(folder / "recipe.json", {**description, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+    _fit(model, recipe, name, folder, training, validation, first_epoch)
+    with written_beside(folder / "model.keras") as beside:
+        model.save(beside)
+    if not fit_only:
+        evaluate(folder, download=download)
+        export(folder, FORMATS)
+    return folder
+
+
+def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, validation: Any, first_epoch: int) -> None:
+    from keras_gen.training.checkpoints import Checkpoints, StopOnNaN
+    from keras_gen.training.history import HistoryLog, SampleGrid
+    from keras_gen.training.progress import RunProgress
+
+    if first_epoch >= recipe.epochs:
+        log.warning("%s is trained already (%d epochs); nothing to go on with.", folder, first_epoch)
+        return
+    progress = RunProgress(name, recipe.epochs, first_epoch)
+    callbacks = [
+        StopOnNaN(folder / "checkpoints"),
+        HistoryLog(folder, first_epoch),
+        SampleGrid(folder / "samples", recipe.epochs, recipe.sample_every, seed=recipe.seed),
+        # After the log: an epoch that has a checkpoint has its line.
+        Checkpoints(folder / "checkpoints", recipe.epochs, recipe.checkpoint_every),
+        progress,
+    ]
+    try:
+        model.fit(
+            training,
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            initial_epoch=first_epoch,
+            augment=recipe.augment,
+            validation_data=validation,
+            callbacks=callbacks,
+            verbose=0,
+        )
+    finally:
+        progress.close()
+
+
+def _resumed(folder: Path, model: Any, resume: bool) -> tuple[Any, int]:
+    """The model to go on with and the epochs behind it; a run killed before its first checkpoint starts again."""
+    from keras_gen.training.checkpoints import found, load_latest
+
+    if not resume or not found(folder / "checkpoints"):
+        return model, 0
+    model, epoch = load_latest(folder / "checkpoints", like=model)
+    log.warning("Going on after epoch %d of %s.", epoch, folder)
+    return model, epoch
+
+
+def _check_folder(folder: Path, description: Mapping[str, Any], resume: bool) -> None:
+    """A run goes into a new or empty folder, or, resumed, into its own."""
+    record = folder / "recipe.json"
+    if not record.exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InvalidInput(f"{folder} exists and is no run of this project; choose another --out.")
+        if resume:
+            raise InvalidInput(f"There is no run in {folder} to resume; leave out --resume, or give its folder as --out.")
+        return
+    before = read_recipe(folder)
+    if before["recipe"] != description["recipe"]:
+        raise InvalidInput(
+            f"{folder} is in use by recipe {before['recipe']!r}, not {description['recipe']!r}; choose another --out."
+        )
+    if not resume:
+        raise InvalidInput(f"{folder} holds a run of {before['recipe']!r} already; add --resume, or choose another --out.")
+    changed = [key for key, value in before["settings"].items() if description["settings"].get(key) != value]
+    if changed:
+        was = ", ".join(f"{key}={before['settings'][key]}" for key in changed)
+        raise InvalidInput(f"{folder} was begun with {was}; resume it with the same settings, or choose another --out.")
+
+
+def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
+    """A run folder's ``recipe.json``, checked."""
+    path = Path(run) / "recipe.json"
+    if not path.is_file():
+        raise InvalidInput(f"{run} is no run folder (it has no recipe.json); give one that 'keras-gen train' made.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"{path} is damaged ({error}); restore it or train anew.") from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise InvalidInput(f"{path} is not a recipe of this project (schema {SCHEMA!r} wanted).")
+    return record
+
+
+def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike) -> Path:
+    """Draws ``n`` images of a run or ``.keras`` file into one PNG grid."""
+    from keras_gen.core.pictures import image_grid, save_picture
+    from keras_gen.loading import load
+
+    if Path(out).suffix.lower() != ".png":
+        raise InvalidInput(f"--out {out} is not a .png file; name one.")
+    model = load(run)
+    columns = max(1, round(n**0.5))
+    save_picture(image_grid(model.sample(n, seed), model.image_spec, columns=columns), out)
+    return Path(out)
+
+
+def evaluate(run: str | os.PathLike, *, download: bool = False, samples: int | None = None, seed: int = 0) -> dict[str, Any]:
+    """Measures a run by its recipe's protocol; writes ``report.json`` and ``pictures/`` into it."""
+    from keras_gen.data import load as load_data
+    from keras_gen.evaluation.report import evaluate as measure
+    from keras_gen.loading import load
+    from keras_gen.training.history import read_history
+
+    record = read_recipe(run)
+    recipe = build(record["recipe"], record["settings"])
+    model = load(run)
+    options = {**recipe.evaluation, **({"samples": samples} if samples else {})}
+    training, test = (load_data(recipe.data, split, download=download) for split in ("train", "test"))
+    report = measure(model, training, test, seed=seed, name=record["recipe"], out=Path(run), **options)
+    history = read_history(Path(run) / "history.jsonl")
+    report |= {
+        "recipe": record["recipe"],
+        "command": record["command"],
+        "epochs": history[-1]["epoch"] if history else None,
+        "training_seconds": history[-1]["seconds"] if history else None,
+        "hardware": _hardware(),
+        "published": [dict(zip(("metric", "value", "source"), line)) for line in recipe.published],
+    }
+    write_json(Path(run) / "report.json", report)
+    return report
+
+
+def export(run: str | os.PathLike, formats: Sequence[str] = FORMATS, out: str | os.PathLike | None = None) -> dict[str, Any]:
+    """Exports a run (into its ``artifact/``) or a ``.keras`` file (into ``out``); returns the manifest."""
+    from keras_gen.loading import load
+
+    if out is None and not Path(run).is_dir():
+        raise InvalidInput(f"{run} is no run folder; say where the artifact goes with --out.")
+    return load(run).export(out or Path(run) / "artifact", list(formats))
+
+
+def _strategy() -> Any:
+    """All GPUs in step where there are several; otherwise TensorFlow's default."""
+    import tensorflow as tf
+
+    several = len(tf.config.list_physical_devices("GPU")) > 1
+    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+
+
+def _command(name: str, settings: Mapping[str, Any]) -> str:
+    defaults = settings_of(name)
+    changed = [f"--set {key}={value}" for key, value in settings.items() if value != defaults[key]]
+    return " ".join(["keras-gen train", name, *changed])
+
+
+def _versions() -> dict[str, Any]:
+    from importlib import metadata
+
+    import keras_gen
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    packages = {name: metadata.version(name) for name in ("keras", "numpy")}
+    for name in ("tensorflow", "tensorflow-cpu"):
+        try:
+            packages["tensorflow"] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    versions = {"keras_gen": keras_gen.__version__, "python": sys.version.split()[0], **packages}
+    return {"versions": versions, "commit": commit or None}
+
+
+def _hardware() -> str:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
+    return ", ".join(names) or f"{os.cpu_count()} CPU cores ({platform.machine()})"

@@ -1,0 +1,92 @@
+"""What a run leaves behind to look at: one JSON line an epoch, curves, sample grids from fixed noise."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_gen.core.files import written_beside
+from keras_gen.core.noise import draw
+from keras_gen.core.pictures import image_grid, save_picture
+
+
+class HistoryLog(keras.callbacks.Callback):
+    """Appends ``{"epoch", "seconds", metrics...}`` to ``history.jsonl`` after each epoch; draws ``curves.png`` at the end.
+
+    Lines at or after the epoch that a resumed run starts with are dropped first.
+    """
+
+    def __init__(self, folder: str | os.PathLike, first_epoch: int = 0):
+        super().__init__()
+        self.path = Path(folder) / "history.jsonl"
+        kept = [line for line in read_history(self.path) if line["epoch"] <= first_epoch]
+        self.before = kept[-1]["seconds"] if kept else 0.0
+        with written_beside(self.path) as beside:
+            beside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Starts the clock; a resumed run's goes on."""
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Writes the epoch's line."""
+        seconds = round(self.before + time.monotonic() - self.started, 3)
+        line = {"epoch": epoch + 1, "seconds": seconds, **{name: float(value) for name, value in (logs or {}).items()}}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Draws the curves."""
+        draw_curves(read_history(self.path), self.path.with_name("curves.png"))
+
+
+def read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The epochs of a ``history.jsonl``; a last line torn by a kill is left out."""
+    lines = []
+    if Path(path).exists():
+        for text in Path(path).read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+    return lines
+
+
+def draw_curves(history: list[dict[str, Any]], path: str | os.PathLike) -> None:
+    """One panel a metric, training and validation together, written to ``path`` as PNG."""
+    from matplotlib.figure import Figure  # not pyplot: no display, no global state
+
+    names = [name for name in history[0] if name not in ("epoch", "seconds")] if history else []
+    panels = [name for name in names if not name.startswith("val_")]
+    if not panels:
+        return
+    figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in names:
+                axes.plot([line["epoch"] for line in history], [line.get(key) for line in history], label=label)
+        axes.set(title=name.replace("_", " "), xlabel="epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with written_beside(path) as beside:
+        figure.savefig(beside, dpi=100)
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Draws the same noise every ``every`` epochs (and the last) as ``samples/epoch-00012.png``: progress at a glance."""
+
+    def __init__(self, folder: str | os.PathLike, epochs: int, every: int = 1, count: int = 64, seed: int = 0):
+        super().__init__()
+        self.folder, self.epochs, self.every, self.count, self.seed = Path(folder), epochs, every, count, seed
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Draws where it is time to."""
+        done = epoch + 1
+        if done % self.every and done != self.epochs:
+            return
+        images = self.model.images_of(draw(self.model.noise_spec(), self.count, self.seed))
+        grid = image_grid(images, self.model.image_spec, columns=8)
+        save_picture(grid, self.folder / f"epoch-{done:05d}.png")

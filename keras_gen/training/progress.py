@@ -1,0 +1,40 @@
+"""How a run shows that it is alive: one bar on a terminal, about twenty lines elsewhere."""
+
+import time
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class RunProgress(keras.callbacks.Callback):
+    """One line for the whole run: epoch, losses, time left."""
+
+    def __init__(self, name: str, epochs: int, first_epoch: int = 0):
+        super().__init__()
+        self.label, self.epochs, self.first_epoch = name, epochs, first_epoch
+        self.console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, TextColumn("{task.fields[losses]}"), console=self.console)
+        self.every = max(1, epochs // 20)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Shows the bar, or remembers when the run began."""
+        self.started = time.monotonic()
+        if self.console.is_terminal:
+            self.bar.start()
+            self.task = self.bar.add_task(self.label, total=self.epochs, completed=self.first_epoch, losses="")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Moves the bar, or prints a line now and then."""
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        if self.console.is_terminal:
+            self.bar.update(self.task, completed=epoch + 1, losses=losses)
+        elif (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
+            seconds = time.monotonic() - self.started
+            self.console.print(f"{self.label}  epoch {epoch + 1}/{self.epochs}  {seconds:.0f} s  {losses}", soft_wrap=True)
+
+    def close(self) -> None:
+        """Gives the terminal back, after an error too."""
+        if self.bar.live.is_started:
+            self.bar.stop()
