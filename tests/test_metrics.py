@@ -31,11 +31,13 @@ def test_identical_sets_score_one_and_distant_ones_zero():
 
 
 def test_hand_computed_on_a_line():
-    # k = 1. Radii of 0, 1, 3: 1, 1, 2, so the reals' manifold is [-1, 5]. Radii of 4, 5, 10: 1, 1, 5, the fakes' [3, 15].
+    # Radii of 0, 1, 3: 1, 1, 2, so the reals' manifold is [-1, 5]. Radii of 4, 5, 10: 1, 1, 5, the fakes' is [3, 15].
     real, fake = np.array([[0.0], [1.0], [3.0]]), np.array([[4.0], [5.0], [10.0]])
     assert manifold_radii(real, 1).tolist() == [1.0, 1.0, 2.0]
     assert manifold_radii(fake, 1).tolist() == [1.0, 1.0, 5.0]
-    result = precision_recall(real, fake, k=1)  # 4 and the boundary point 5 lie inside; of the reals 3 does, on the boundary
+    result = precision_recall(
+        real, fake, k=1
+    )  # 4 and the boundary point 5 lie inside; of the reals 3 does, on the boundary
     assert result.precision == pytest.approx(2 / 3) and result.recall == pytest.approx(1 / 3)
 
 
@@ -78,7 +80,9 @@ def test_nearest_neighbours_agree_with_scikit_learn(blocks, monkeypatch):
     rng = np.random.default_rng(0)
     queries, references = (rng.integers(0, 256, (n, 12), dtype=np.uint8) for n in (31, 90))
     distances, rows = nearest_neighbours(queries, references, 4)
-    wanted, wanted_rows = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(references.astype(float)).kneighbors(queries)
+    wanted, wanted_rows = (
+        NearestNeighbors(n_neighbors=4, algorithm="brute").fit(references.astype(float)).kneighbors(queries)
+    )
     np.testing.assert_allclose(distances, wanted)
     assert (rows == wanted_rows).mean() > 0.97  # ties may swap
     own = nearest_neighbours(references, references, 1, skip_self=True)
@@ -186,7 +190,9 @@ def exact_log_prob(model, images, points=60):
     z = np.stack(np.meshgrid(nodes, nodes), -1).reshape(-1, 2).astype(np.float32)
     log_mass = np.log(np.outer(weights, weights).reshape(-1))
     decoded = model.decoder(z)
-    return np.array([np.logaddexp.reduce(log_mass + model.pixel_log_prob(image[None], decoded).numpy()) for image in images])
+    return np.array(
+        [np.logaddexp.reduce(log_mass + model.pixel_log_prob(image[None], decoded).numpy()) for image in images]
+    )
 
 
 def test_the_exact_model_is_a_distribution(tiny):
@@ -225,12 +231,18 @@ def test_importance_bound_does_not_depend_on_chunks_or_company(tiny):
     whole = importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES, (2,), 50, seed=3)
     chunked = importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES, (2,), 50, seed=3, decoded_at_once=7)
     np.testing.assert_allclose(chunked, whole, atol=1e-5)
-    np.testing.assert_allclose(importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES[:3], (2,), 50, seed=3), whole[:3], atol=1e-5)
-    assert not np.allclose(importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES, (2,), 50, seed=4), whole, atol=1e-3)
+    np.testing.assert_allclose(
+        importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES[:3], (2,), 50, seed=3), whole[:3], atol=1e-5
+    )
+    assert not np.allclose(
+        importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES, (2,), 50, seed=4), whole, atol=1e-3
+    )
     with pytest.raises(InvalidInput, match="k=0"):
         importance_weighted_log_prob(tiny.log_weight, ALL_IMAGES, (2,), 0)
 
 
 def test_importance_bound_survives_log_weights_no_float_could_exponentiate():
-    values = importance_weighted_log_prob(lambda x, e: e[:, :, 0] * 0.0 - 5000.0, ALL_IMAGES, (1,), 10, decoded_at_once=4)
+    values = importance_weighted_log_prob(
+        lambda x, e: e[:, :, 0] * 0.0 - 5000.0, ALL_IMAGES, (1,), 10, decoded_at_once=4
+    )
     np.testing.assert_allclose(values, -5000.0)

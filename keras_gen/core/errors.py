@@ -11,3 +11,7 @@ class TrainingDiverged(RuntimeError):
 
 class OutputFailed(OSError):
     """A file could not be written (disk full, no permission); nothing that existed before was touched."""
+
+
+class ExportFailed(RuntimeError):
+    """The model cannot leave in this format, or what was written did not agree with it; no artifact was written."""

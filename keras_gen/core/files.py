@@ -37,8 +37,8 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
+        elif beside.exists():
+            beside.unlink()
 
 
 def _replace(new: Path, path: Path) -> None:

@@ -57,18 +57,19 @@ class ImageSpec:
         """How many values one image holds; the divisor of bits per dimension."""
         return self.height * self.width * self.channels
 
-    def halvings(self, smallest: int = 4) -> int:
-        """How often both sides can be halved without a remainder and without falling below ``smallest``.
+    def halvings(self) -> int:
+        """How often convolutional networks halve both sides: without a remainder, down to 4 px; to 2 px below 16.
 
-        8 -> 1 (4 left), 16 -> 2, 28 -> 2 (7 left), 32 -> 3, 64 -> 4. A size that cannot be halved is an ``InvalidInput``.
+        8 -> 2 (2 left), 16 -> 2 (4 left), 28 -> 2 (7 left), 32 -> 3, 64 -> 4. One that cannot be halved is ``InvalidInput``.
         """
         count, height, width = 0, self.height, self.width
+        smallest = 4 if min(height, width) >= 16 else 2
         while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 2 * smallest:
             count, height, width = count + 1, height // 2, width // 2
         if not count:
             raise InvalidInput(
                 f"The default convolutional networks cannot halve {self.height}x{self.width} images; use even sides of at "
-                f"least {2 * smallest} (8, 16, 28, 32, 64 ...), or pass networks of your own."
+                "least 4 (8, 16, 28, 32, 64 ...), or pass networks of your own."
             )
         return count
 

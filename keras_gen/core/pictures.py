@@ -17,13 +17,18 @@ PAPER = 255  # the white of gaps and empty cells
 
 
 def image_grid(
-    images: Any, spec: ImageSpec | None = None, *, columns: int | None = None, scale: int | None = None, gap: int | None = None
+    images: Any,
+    spec: ImageSpec | None = None,
+    *,
+    columns: int | None = None,
+    scale: int | None = None,
+    gap: int | None = None,
 ) -> Image.Image:
     """The images row by row as one picture, grey (mode ``L``) or colour (``RGB``).
 
     Args:
-        images: uint8 levels ``[n, h, w, c]`` of ``spec``; or, without a spec, floats in ``[0, 1]`` (clipped). One channel is
-            grey, three are colour; of any other number the mean is shown, in grey.
+        images: uint8 levels ``[n, h, w, c]`` of ``spec``; or, without a spec, floats in ``[0, 1]`` (clipped). One
+            channel is grey, three are colour; of any other number the mean is shown, in grey.
         columns: images a row; default: the squarest grid.
         scale: each pixel becomes ``scale`` x ``scale`` pixels; default: as many as bring the shorter side to 48.
         gap: white pixels between cells and around them; default: about a twentieth of a cell.
@@ -75,8 +80,8 @@ def _bytes(images: Any, spec: ImageSpec | None) -> np.ndarray:
         fractions = np.asarray(images)
         if fractions.dtype.kind != "f" or fractions.ndim != 4 or not fractions.size:
             raise InvalidInput(
-                f"A grid got {fractions.dtype} {list(fractions.shape)}; wanted floats [n, h, w, c] in [0, 1], or uint8 levels "
-                "and their ImageSpec."
+                f"A grid got {fractions.dtype} {list(fractions.shape)}; wanted floats [n, h, w, c] in [0, 1], or uint8 "
+                "levels and their ImageSpec."
             )
         if not np.isfinite(fractions).all():
             raise InvalidInput("A grid got images with NaN or infinite values; wanted floats in [0, 1].")

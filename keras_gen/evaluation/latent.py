@@ -23,18 +23,17 @@ def linear(start: np.ndarray, end: np.ndarray, fraction: np.ndarray) -> np.ndarr
 def spherical(start: np.ndarray, end: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Along the arc between the two directions (Shoemake 1985), as White 2016 does for Gaussian noise.
 
-    A straight line between two normal points of many dimensions passes nearer the origin than any sample lies. Shapes as
-    in ``linear``, which it becomes where the directions agree or oppose each other.
+    A straight line between two normal points of many dimensions passes nearer the origin than any sample lies. Shapes
+    as in ``linear``, which it becomes where the directions agree or oppose each other, or a point is the origin.
     """
     lengths = np.linalg.norm(start, axis=-1) * np.linalg.norm(end, axis=-1)
     cosine = np.sum(start * end, axis=-1) / np.maximum(lengths, 1e-12)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))[..., None, None]
     sine = np.sin(angle)
-    fraction_ = fraction[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weights = np.sin((1.0 - fraction_) * angle) / sine, np.sin(fraction_ * angle) / sine
-    arc = weights[0] * start[..., None, :] + weights[1] * end[..., None, :]
-    return np.where(sine > 1e-6, arc, linear(start, end, fraction))
+    has_arc = (sine > 1e-6) & (lengths[..., None, None] > 0.0)
+    share, safe = fraction[:, None], np.where(has_arc, sine, 1.0)
+    arc = np.sin((1.0 - share) * angle) / safe * start[..., None, :] + np.sin(share * angle) / safe * end[..., None, :]
+    return np.where(has_arc, arc, linear(start, end, fraction))
 
 
 PATHS = Registry("path")
@@ -50,7 +49,8 @@ def has_latent(model: Any) -> bool:
 def render(model: Any, noise: Mapping[str, np.ndarray]) -> np.ndarray:
     """What noise shows: images as fractions of the highest level, float32 ``[n, h, w, c]`` in ``[0, 1]``.
 
-    A decoder's mean where images are binary, since a coin a pixel would hide what the latent says; else the model's own image.
+    A decoder's mean where images are binary, since a coin a pixel would hide what the latent says; else the model's own
+    image.
     """
     binary = model.image_spec.levels == 2 and hasattr(model, "decode") and has_latent(model)
     count = len(next(iter(noise.values())))
@@ -65,7 +65,7 @@ def render(model: Any, noise: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def interpolation(model: Any, pairs: int = 6, steps: int = 10, *, path: str = "spherical", seed: int = 0) -> np.ndarray:
-    """Images on the way between pairs of noise points: float32 ``[pairs, steps, h, w, c]`` in ``[0, 1]``, ends included.
+    """Images on the way between pairs of noise points, ends included: float32 ``[pairs, steps, h, w, c]``, ``[0, 1]``.
 
     ``z`` moves; any other noise of a pair stays what it is at its start, so that nothing but the walk changes.
     ``path`` is ``"linear"`` or ``"spherical"``. Raises ``InvalidInput`` for a model without a latent vector ``z``.
@@ -98,7 +98,9 @@ def manifold_points(side: int = 20) -> np.ndarray:
 def manifold(model: Any, side: int = 20) -> np.ndarray:
     """What a decoder of a 2-d latent makes of ``manifold_points``: float32 ``[side * side, h, w, c]`` in ``[0, 1]``."""
     if not hasattr(model, "decode") or not has_latent(model) or model.noise_spec()["z"].shape != (2,):
-        raise InvalidInput("A manifold is drawn of models with decode and a latent of 2 dimensions; build it with latent_dim=2.")
+        raise InvalidInput(
+            "A manifold is drawn of models with decode and a latent of 2 dimensions; build it with latent_dim=2."
+        )
     return np.asarray(model.decode(manifold_points(side)), np.float32)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from keras_gen.metrics.precision_recall import nearest_neighbours
 
 RESAMPLES = 1_000
-# Below half the distance of unseen images, nothing but copying explains it; within a tenth of it, nothing does need explaining.
+# Times the distance of unseen images: below half, copying is what explains it best; within a tenth, nothing needs to be
+# explained.
 COPIED, ALIKE, FAR = 0.5, 0.9, 1.1
 
 
@@ -36,12 +37,14 @@ class Memorisation:
         if self.ratio < ALIKE:
             return f"Look at nearest.png: {text}, which copying explains, and so does blur or a lack of variety."
         if self.ratio > FAR:
-            return f"No sign of memorisation, but of unlikeness to real images: {text}."
+            return f"No sign of memorisation, rather of samples unlike real images: {text}."
         return f"No sign of memorisation: {text}."
 
 
-def nearest_training_images(images: Any, train: np.ndarray, levels: int, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """For uint8 ``images`` ``[n, h, w, c]``: distances ``[n, count]`` to, and rows ``[n, count]`` of, the nearest in ``train``.
+def nearest_training_images(
+    images: Any, train: np.ndarray, levels: int, count: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """For uint8 ``images`` ``[n, h, w, c]``: distances to, and rows of, the nearest in ``train``, ``[n, count]`` each.
 
     Distances are Euclidean over all pixels as fractions of the highest level, so at most ``sqrt(h w c)``.
     """
@@ -53,9 +56,9 @@ def nearest_training_images(images: Any, train: np.ndarray, levels: int, count: 
 def memorisation(samples: np.ndarray, train: np.ndarray, test: np.ndarray, levels: int, seed: int = 0) -> Memorisation:
     """Compares samples with held-out ``test`` images, both uint8 ``[n, h, w, c]``, by their way to ``train``.
 
-    A model that draws from the images' distribution gives a ratio of about 1; one that remembers, of about 0 (compare
-    Goodfellow et al. 2014, figure 2, and Theis et al. 2016, section 3.3, on how little a nearest neighbour in pixels proves:
-    a shifted copy escapes it).
+    A model that draws from the images' distribution gives a ratio of about 1; one that remembers, of about 0. Compare
+    Goodfellow et al. 2014, figure 2, and Theis et al. 2016 on how little a nearest neighbour in pixels proves: a copy
+    shifted by a few pixels escapes it.
     """
     ours = nearest_training_images(samples, train, levels)[0][:, 0]
     theirs = nearest_training_images(test, train, levels)[0][:, 0]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_gen
-from keras_gen.core.errors import InvalidInput
+from keras_gen.core.errors import InvalidInput, OutputFailed
 from keras_gen.core.files import write_json
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
@@ -70,6 +70,7 @@ def evaluate(
     """
     out = Path(out)
     _check(model, train, test, samples, features, importance_samples, importance_images)
+    _make_folder(out / "pictures")
     real = _comparison(train, test, samples)
     count = min(samples, len(real))
     log.info("drawing %d samples", count)
@@ -81,23 +82,13 @@ def evaluate(
     metrics.append(_memorisation(fakes, train, test, seed))
     report = {
         "schema": SCHEMA,
-        "model": {
-            "name": name or getattr(model, "name", type(model).__name__),
-            "class": type(model).__name__,
-            "parameters": int(sum(np.prod(weight.shape) for weight in getattr(model, "trainable_variables", []))),
-        },
+        "model": _described(model, name),
         "image_spec": model.image_spec.get_config(),
         "data": {"name": test.name, train.split: len(train), test.split: len(test)},
         "seed": seed,
         "metrics": metrics,
         "pictures": _pictures(model, train, test, fakes, seed, out),
-        "versions": {
-            "keras_gen": keras_gen.__version__,
-            "keras": keras.__version__,
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": _versions(),
     }
     write_json(out / "report.json", report)
     return report
@@ -108,20 +99,44 @@ def spelled(count: int) -> str:
     return f"{count // 1000}k" if count % 1000 == 0 else str(count)
 
 
+def _described(model: Any, name: str | None) -> dict[str, Any]:
+    weights = getattr(model, "trainable_variables", [])
+    return {
+        "name": name or getattr(model, "name", type(model).__name__),
+        "class": type(model).__name__,
+        "parameters": int(sum(np.prod(weight.shape) for weight in weights)),
+    }
+
+
+def _versions() -> dict[str, str]:
+    modules = {"keras_gen": keras_gen, "keras": keras, "tensorflow": tf, "numpy": np}
+    return {**{name: module.__version__ for name, module in modules.items()}, "python": platform.python_version()}
+
+
 # --- before the work -------------------------------------------------------------------------------------------------
 
 
 def _check(
-    model: Any, train: ImageData, test: ImageData, samples: int, features: str, importance_samples: Any, importance_images: Any
+    model: Any,
+    train: ImageData,
+    test: ImageData,
+    samples: int,
+    features: str,
+    importance_samples: Any,
+    importance_images: Any,
 ) -> None:
     for role, data in (("train", train), ("test", test)):
         if data.image_spec != model.image_spec:
             raise InvalidInput(
-                f"{role}={data.name!r} holds {data.image_spec}, the model makes {model.image_spec}; measure it on data of its "
-                "own kind."
+                f"{role}={data.name!r} holds {data.image_spec}, the model makes {model.image_spec}; measure it on "
+                "data of its own kind."
             )
         if len(data) <= NEIGHBOURS:
             raise InvalidInput(f"{role} holds {len(data)} images; precision and recall need at least {NEIGHBOURS + 1}.")
+    if not model.noise_spec():
+        raise InvalidInput(
+            f"{type(model).__name__} makes images of its inputs alone; this report is of models that sample from noise."
+        )
     FEATURES.get(features)
     wanted = (("samples", samples, NEIGHBOURS + 1), ("importance_samples", importance_samples, 1))
     for argument, value, least in (*wanted, ("importance_images", importance_images, 1)):
@@ -130,7 +145,17 @@ def _check(
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InvalidInput(f"{argument}={value!r}; give an integer of at least {least}.")
     if importance_samples is not None and not hasattr(model, "log_weight"):
-        raise InvalidInput(f"{type(model).__name__} has no log_weight to take importance samples of; leave importance_samples out.")
+        raise InvalidInput(
+            f"{type(model).__name__} has no log_weight to take importance samples of; leave importance_samples out."
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    """A place that cannot be written to is better known before an hour of measuring than after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFailed(f"Could not make {folder}: {error.strerror or error}. Choose another place.") from error
 
 
 def _comparison(train: ImageData, test: ImageData, samples: int) -> ImageData:
@@ -147,7 +172,9 @@ def _chosen(data: ImageData, count: int, seed: int) -> np.ndarray:
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def _entry(name: str, value: Any, unit: str, split: str, seconds: float, n: int | None = None, **more: Any) -> dict[str, Any]:
+def _entry(
+    name: str, value: Any, unit: str, split: str, seconds: float, n: int | None = None, **more: Any
+) -> dict[str, Any]:
     """One line of the report, of a number or an ``Estimate``."""
     if isinstance(value, Estimate):
         value, more["stderr"], n = value
@@ -178,8 +205,8 @@ def _bound(model: Any, test: ImageData, seed: int) -> list[dict[str, Any]]:
     if not hasattr(model, "elbo"):
         return []
     started = time.perf_counter()
-    bound = model.elbo(test.images, seed=seed)
-    kl = np.asarray(standard_normal_kl(*model.encode(test.images)))
+    bound = np.asarray(model.elbo(test.images, seed=seed), np.float64)
+    kl = np.asarray(standard_normal_kl(*model.encode(test.images)), np.float64)
     seconds, tail = time.perf_counter() - started, f"{spelled(len(test))}_{test.split}"
     return [
         _entry(f"elbo_{tail}", mean_with_error(bound), "nats", test.split, seconds),
@@ -237,7 +264,10 @@ def _pictures(
     means = model.image_spec.levels == 2 and hasattr(model, "decode")
     shows = "the decoder's means" if means else "samples"
     drawn = {"samples": (_samples(model, seed), f"{shows} of the first 100 noise draws of seed {seed}")}
-    drawn["nearest"] = (_nearest(fakes, train), "top row: samples; below each, its nearest training images by pixel distance")
+    drawn["nearest"] = (
+        _nearest(fakes, train),
+        "top row: samples; below each, its nearest training images by pixel distance",
+    )
     if latent.has_latent(model):
         walk = latent.interpolation(model, steps=COLUMNS, seed=seed)
         grid = image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)
@@ -246,7 +276,10 @@ def _pictures(
             plane = image_grid(latent.manifold(model), columns=20)
             drawn["manifold"] = (plane, "the latent plane, evenly in probability (inverse Gaussian CDF)")
     if hasattr(model, "encode") and hasattr(model, "decode"):
-        drawn["reconstructions"] = (_reconstructions(model, test, seed), f"{test.split} images, below each its reconstruction")
+        drawn["reconstructions"] = (
+            _reconstructions(model, test, seed),
+            f"{test.split} images, below each its reconstruction",
+        )
     for name, (picture, _) in drawn.items():
         save_picture(picture, out / "pictures" / f"{name}.png")
     return {name: {"file": f"pictures/{name}.png", "shows": text} for name, (_, text) in drawn.items()}

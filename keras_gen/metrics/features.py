@@ -32,11 +32,11 @@ def pixels(images: Any, spec: ImageSpec) -> np.ndarray:
 def random_conv(images: Any, spec: ImageSpec) -> np.ndarray:
     """What a fixed, untrained convolutional network makes of the images: float32 ``[n, 64]``.
 
-    Naeem et al. 2020, section 3.3 and its experiments on random embeddings ("R64"): far from ImageNet, a random network
-    with 64 outputs tells sets apart at least as fairly as a trained one. Theirs is VGG16; this one is smaller: 3x3
-    convolutions with ReLU, of stride 2 until the map is at most 4x4 and at least three of them, of 32 maps doubling to at
-    most 256, then a random projection. Weights are He-normal from the project's Philox draws, so every machine has the
-    same ones; the numbers are comparable between images of one shape only.
+    Naeem et al. 2020 on random embeddings ("R64"): far from ImageNet, a random network with 64 outputs tells sets
+    apart at least as fairly as a trained one. Theirs is VGG16; this one is smaller: 3x3 convolutions with ReLU, of
+    stride 2 until the map is at most 4x4 and at least three of them, of 32 maps doubling to at most 256, then a random
+    projection. Weights are He-normal from the project's Philox draws, so every machine has the same ones. Numbers
+    compare between images of one shape only: another shape is another network.
     """
     images = spec.check(images)
     network = _random_network(spec)

@@ -30,8 +30,8 @@ def mean_with_error(values: Any) -> Estimate:
         raise InvalidInput(f"values have shape {list(values.shape)}; wanted [n], one number an image.")
     if bad := int((~np.isfinite(values)).sum()):
         raise InvalidInput(
-            f"{bad} of {len(values)} values are NaN or infinite, so they have no mean: the model's weights have diverged, or "
-            "it gives these images probability 0."
+            f"{bad} of {len(values)} values are NaN or infinite, so they have no mean: the model's weights have "
+            "diverged, or it gives these images probability 0."
         )
     error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
     return Estimate(float(values.mean()), error, len(values))
@@ -58,12 +58,12 @@ def importance_weighted_log_prob(
 ) -> np.ndarray:
     """Burda et al. 2016, eq. 8: ``log P(x) >= E[log 1/k sum_i p(x, z_i) / q(z_i|x)]``, one draw of k latents an image.
 
-    The bound rises with ``k`` (their theorem 1) towards log P; papers take 5,000. Memory is bounded: k goes by in chunks
-    whose sum is carried along as a logarithm, in float64.
+    The bound rises with ``k`` (their theorem 1) towards log P; papers take 5,000. Memory is bounded: k goes by in
+    chunks whose sum is carried along as a logarithm, in float64.
 
     Args:
-        log_weight: TensorFlow function of images ``[b, h, w, c]`` and standard normal noise ``[b, j, *latent_shape]`` that
-            gives ``log p(x, z) - log q(z|x)``, nats ``[b, j]``.
+        log_weight: TensorFlow function of images ``[b, h, w, c]`` and standard normal noise
+            ``[b, j, *latent_shape]`` that gives ``log p(x, z) - log q(z|x)``, nats ``[b, j]``.
         images: uint8 ``[n, h, w, c]``.
         latent_shape: the noise's, an example.
         k: latents an image.
@@ -76,7 +76,10 @@ def importance_weighted_log_prob(
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise InvalidInput(f"k={k!r} importance samples; give an integer of at least 1 (5,000 are usual).")
     shape = tuple(latent_shape)
-    signature = [tf.TensorSpec((None, *images.shape[1:]), images.dtype), tf.TensorSpec((None, None, *shape), tf.float32)]
+    signature = [
+        tf.TensorSpec((None, *images.shape[1:]), images.dtype),
+        tf.TensorSpec((None, None, *shape), tf.float32),
+    ]
     function = tf.function(log_weight, input_signature=signature)
     chunk = min(k, decoded_at_once)
     together = max(1, decoded_at_once // chunk)

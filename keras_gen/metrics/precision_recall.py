@@ -24,9 +24,9 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
     """Kynkaanniemi et al. 2019, eq. 1 and 2.
 
-    A set's manifold is the union of spheres, one round each of its points, reaching to that point's ``k``-th nearest other
-    point of the set. Precision is the share of fakes inside the reals' manifold, recall the share of reals inside the
-    fakes'. Both depend on the sample sizes and on the feature space: name them with the numbers.
+    A set's manifold is the union of spheres, one round each of its points, reaching to that point's ``k``-th nearest
+    other point of the set. Precision is the share of fakes inside the reals' manifold, recall the share of reals inside
+    the fakes'. Both depend on the sample sizes and on the feature space: name them with the numbers.
 
     Args:
         real, fake: features ``[n, d]`` and ``[m, d]`` (the paper takes n = m), computed with in float64.
@@ -37,7 +37,9 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
     """
     real, fake = _features(real, "real"), _features(fake, "fake")
     if real.shape[1] != fake.shape[1]:
-        raise InvalidInput(f"real features have {real.shape[1]} dimensions, fake ones {fake.shape[1]}; use one feature space.")
+        raise InvalidInput(
+            f"real features have {real.shape[1]} dimensions, fake ones {fake.shape[1]}; use one feature space."
+        )
     real_radii, fake_radii = manifold_radii(real, k, "real"), manifold_radii(fake, k, "fake")
     fake_inside, real_inside = np.zeros(len(fake), bool), np.zeros(len(real), bool)
     for rows, columns, squared, slack in _blocks(fake, real):
@@ -53,17 +55,20 @@ def manifold_radii(features: Any, k: int, what: str = "these") -> np.ndarray:
         raise InvalidInput(f"k={k!r} neighbours; give an integer of at least 1.")
     if len(features) < k + 1:
         raise InvalidInput(
-            f"{len(features)} {what} samples have no {k} neighbours each; give at least {k + 1} samples (10,000 are usual)."
+            f"{len(features)} {what} samples have no {k} neighbours each; give at least {k + 1} samples "
+            "(10,000 are usual)."
         )
     return nearest_neighbours(features, features, k, skip_self=True)[0][:, -1]
 
 
-def nearest_neighbours(queries: Any, references: Any, k: int, *, skip_self: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def nearest_neighbours(
+    queries: Any, references: Any, k: int, *, skip_self: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The ``k`` references nearest to each query by Euclidean distance, in bounded memory.
 
     ``queries`` ``[n, d]`` and ``references`` ``[m, d]`` are of any numeric dtype (uint8 stays so in memory). Returns
-    distances, float64 ``[n, k]``, ascending, and the references' rows, ``[n, k]``. ``skip_self``: the two are one set, and
-    no point is its own neighbour.
+    distances, float64 ``[n, k]``, ascending, and the references' rows, ``[n, k]``. ``skip_self``: the two are one set,
+    and no point is its own neighbour.
     """
     queries, references = np.asarray(queries), np.asarray(references)
     best = np.full((len(queries), k), np.inf)

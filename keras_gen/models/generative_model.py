@@ -126,6 +126,15 @@ class GenerativeModel(keras.Model):
 
     # --- training ---------------------------------------------------------------------------------------------------
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Keras' ``compile``, which a subclass calls; what replicas cannot do is refused here, not in mid-training."""
+        if replica_count_of(self) > 1:
+            if kwargs.get("jit_compile") is True:
+                raise InvalidInput("jit_compile=True does not work under a strategy of several replicas; leave it out.")
+            if kwargs.get("steps_per_execution", 1) > 1:
+                raise InvalidInput("steps_per_execution > 1 does not work under a strategy of several replicas; leave it out.")
+        super().compile(*args, **kwargs)
+
     def remember_compile(self, **arguments: Any) -> None:
         """A subclass' ``compile`` says here what it was given, so that a reloaded model comes back compiled."""
         self._compile_arguments = {

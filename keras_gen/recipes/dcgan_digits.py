@@ -16,7 +16,7 @@ def dcgan_digits(
     batch_size: PositiveInt = 64,
     learning_rate: PositiveFloat = 2e-4,
     latent_dim: PositiveInt = 32,
-    width: PositiveInt = 64,
+    width: PositiveInt = 32,
     objective: Literal["non_saturating", "minimax"] = "non_saturating",
     critic_steps: PositiveInt = 1,
     ema_decay: float | None = 0.99,

@@ -26,10 +26,14 @@ def vae_mnist(
     def model(spec: kg.ImageSpec, steps: int) -> kg.VAE:
         import keras
 
+        from keras_gen.core.replicas import replica_count
+
         vae = kg.VAE(spec, latent_dim, hidden=(units, units), activation="tanh", beta=beta, dtype=dtype, seed=seed)
         schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=0.01)
-        # Ten steps a call: a step of 3 ms would otherwise wait on Python.
-        vae.compile(keras.optimizers.Adam(schedule, epsilon=1e-4), steps_per_execution=10)
+        optimizer = keras.optimizers.Adam(schedule)
+        # Ten compiled steps a call: a step of 3 ms would otherwise wait on Python. Neither works on several GPUs in step.
+        alone = replica_count() == 1
+        vae.compile(optimizer, jit_compile=alone or "auto", steps_per_execution=10 if alone else 1)
         return vae
 
     return Recipe(

@@ -20,7 +20,7 @@ class GAN(AdversarialModel):
     """Goodfellow et al. 2014; with the default networks, DCGAN (Radford et al. 2015).
 
     Args:
-        image_spec: the images; default networks need even sides of at least 8.
+        image_spec: the images; default networks need even sides.
         latent_dim: size of the standard normal noise ``z``.
         generator: Keras model ``[b, latent_dim] -> [b, h, w, c]`` in ``[-1, 1]``; default ``dcgan_generator``.
         discriminator: Keras model ``[b, h, w, c] -> [b, ...]`` logits (patch maps too); default ``dcgan_discriminator``.

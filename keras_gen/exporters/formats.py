@@ -1,0 +1,60 @@
+"""What an export format is: one way to write endpoints, one way to run what was written."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.core.endpoint import Endpoint
+from keras_gen.core.registry import Registry
+
+Arrays = dict[str, np.ndarray]
+# run(endpoint, inputs) -> outputs, whatever lies beneath: so that every format is compared by the same code.
+Run = Callable[[str, Mapping[str, np.ndarray]], Arrays]
+Graphs = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One export format.
+
+    ``write(graphs, folder, version)`` writes all endpoints below the artifact's ``folder`` and returns the format's
+    entry for the manifest; ``load(folder, entry)`` makes them runnable again. ``packages`` are those whose versions
+    matter.
+    """
+
+    packages: tuple[str, ...]
+    write: Callable[[Graphs, Path, int], dict[str, Any]]
+    load: Callable[[Path, Mapping[str, Any]], Run]
+
+
+FORMATS = Registry("export format")
+FORMATS.register("saved_model", "keras_gen.exporters.saved_model:SAVED_MODEL")
+FORMATS.register("onnx", "keras_gen.exporters.onnx:ONNX")
+
+
+def signature(endpoint: Endpoint) -> dict[str, tf.TensorSpec]:
+    """Name -> shape ``[any, *shape]`` and dtype of the endpoint's inputs."""
+    return {name: tf.TensorSpec((None, *kind.shape), kind.dtype, name) for name, kind in endpoint.inputs.items()}
+
+
+def traced(endpoints: Mapping[str, Endpoint]) -> dict[str, Any]:
+    """Each endpoint as a ``tf.function`` of one dict, any batch size; XLA is left to the endpoint itself."""
+    return {
+        name: tf.function(endpoint.function, input_signature=[signature(endpoint)])
+        for name, endpoint in endpoints.items()
+    }
+
+
+def run_graphs(graphs: Graphs) -> Run:
+    """Runs traced endpoints, as ``Format.load`` does with written ones."""
+
+    def run(endpoint: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        function = graphs[endpoint].get_concrete_function()
+        outputs = function({name: tf.convert_to_tensor(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return run

@@ -1,0 +1,45 @@
+"""TensorFlow's SavedModel: a folder ``saved_model/<version>``, as TF Serving wants it, one signature an endpoint."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.core.errors import ExportFailed
+from keras_gen.exporters.formats import Arrays, Format, Graphs, Run
+
+
+def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
+    """Writes each endpoint as a named signature, dict in and dict out. ``ExportFailed`` says why TensorFlow refused."""
+    path = f"saved_model/{version}"
+    module = tf.Module()
+    functions = [graph.get_concrete_function() for graph in graphs.values()]
+    # What the endpoints read and nothing else: no discriminator, no optimizer, no metric leaves the house.
+    module.weights = list({id(variable): variable for f in functions for variable in f.graph.variables}.values())
+    try:
+        tf.saved_model.save(module, str(folder / path), signatures=dict(graphs))
+    except OSError:
+        raise
+    except Exception as error:
+        raise ExportFailed(
+            f"TensorFlow could not save endpoints {', '.join(graphs)}: {error}. Endpoints may read the model's weights "
+            "and constants alone; keep tables and other resources out of them. Nothing was written."
+        ) from error
+    return {"path": path}
+
+
+def load(folder: Path, entry: Mapping[str, Any]) -> Run:
+    """Loads the folder of the manifest's ``entry`` and runs its signatures."""
+    loaded = tf.saved_model.load(str(folder / entry["path"]))
+
+    def run(endpoint: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        # Asked of `loaded` at each call: signatures alone do not keep their weights alive.
+        outputs = loaded.signatures[endpoint](**{name: tf.convert_to_tensor(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return run
+
+
+SAVED_MODEL = Format(("tensorflow",), write, load)

@@ -1,0 +1,130 @@
+"""One tiny real configuration of every model; the contract suites run on each of them.
+
+``arguments`` hold a value other than the default for every argument of the constructor that is not a network or a dtype, so
+that a round trip can be compared with what was passed.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+import keras_gen as kg
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    model: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    optimizers: int  # how many the model's compile takes
+    falling: str  # the metric that falls when a tiny set is learnt
+    sgd_rate: float  # a step that moves weights visibly and does not blow rounding up
+
+    @property
+    def spec(self) -> kg.ImageSpec:
+        return self.arguments["image_spec"]
+
+    def build(self, make_optimizer=lambda: keras.optimizers.Adam(1e-3), **changes):
+        """A compiled model with the same initial weights at every call."""
+        keras.utils.set_random_seed(11)
+        model = self.model(**{**self.arguments, **changes})
+        model.compile(*(make_optimizer() for _ in range(self.optimizers)))
+        return model
+
+    def shaken(self):
+        """A model whose images vary as a trained one's do: every weight moved at random."""
+        model = self.build()
+        generator = np.random.default_rng(0)
+        for variable in model.variables:
+            if "kernel" in variable.path:
+                variable.assign(variable + generator.normal(0.0, 0.3, variable.shape))
+        return model
+
+    def images(self, n: int, seed: int = 0) -> np.ndarray:
+        """Learnable images: a bright bar at one of four places, with a little noise."""
+        generator = np.random.default_rng(seed)
+        spec = self.spec
+        images = generator.random((n, *spec.shape)) * 0.2
+        for image, place in zip(images, generator.integers(0, 4, n)):
+            image[:, place * spec.width // 4 : (place + 1) * spec.width // 4] += 0.8
+        return np.round(images * (spec.levels - 1)).astype(np.uint8)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CASES = (
+    Case(
+        "vae_mlp_gaussian",
+        kg.VAE,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            latent_dim=3,
+            likelihood="gaussian",
+            architecture="mlp",
+            hidden=(24, 16),
+            activation="tanh",
+            width=6,
+            beta=0.5,
+            sample_pixels=False,
+            seed=5,
+        ),
+        optimizers=1,
+        falling="loss",
+        sgd_rate=1e-4,
+    ),
+    Case(
+        "vae_convolutional_bernoulli",
+        kg.VAE,
+        dict(
+            image_spec=kg.ImageSpec(8, 12, 2, 2),
+            latent_dim=4,
+            likelihood="bernoulli",
+            architecture="convolutional",
+            hidden=(7,),
+            activation="tanh",
+            width=4,
+            beta=2.0,
+            sample_pixels=True,
+            seed=6,
+        ),
+        optimizers=1,
+        falling="loss",
+        sgd_rate=1e-3,
+    ),
+    Case(
+        "gan_averaged",
+        kg.GAN,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            latent_dim=6,
+            objective="minimax",
+            critic_steps=1,
+            ema_decay=0.9,
+            width=8,
+            seed=7,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.05,
+    ),
+    Case(
+        "gan_critic_steps",
+        kg.GAN,
+        dict(
+            image_spec=kg.ImageSpec(16, 16, 3),
+            latent_dim=5,
+            objective="non_saturating",
+            critic_steps=2,
+            ema_decay=None,
+            width=4,
+            seed=8,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.05,
+    ),
+)

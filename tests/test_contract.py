@@ -1,0 +1,183 @@
+"""What every model promises, written once and run on each of ``cases.CASES``."""
+
+import inspect
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES
+
+import keras_gen as kg
+from keras_gen.core.noise import draw
+from keras_gen.exporters.parity import verify
+from keras_gen.training.checkpoints import Checkpoints, load_latest
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def weights_of(model):
+    """All that training moves: networks, averages, optimizer slots, iterations."""
+    optimizers = [model.optimizer] if model.optimizer else [model.generator_optimizer, model.discriminator_optimizer]
+    return [variable.numpy() for variable in [*model.variables, *(v for o in optimizers for v in o.variables)]]
+
+
+def assert_same(left, right):
+    assert len(left) == len(right)
+    for one, other in zip(left, right):
+        np.testing.assert_array_equal(one, other)
+
+
+def close_images(left, right):
+    """Equal but for values on a rounding border, which another batch size may move by one level."""
+    difference = np.abs(left.astype(int) - right.astype(int))
+    return difference.max() <= 1 and (difference > 0).mean() <= 1e-3
+
+
+@every_case
+def test_config_round_trip(case):
+    arguments = inspect.signature(case.model.__init__).parameters
+    named = {name for name, p in arguments.items() if p.kind is not p.VAR_KEYWORD} - {"self"}
+    networks = {"encoder", "decoder", "generator", "discriminator"}
+    assert named - networks <= set(case.arguments), "a constructor argument has no value in this case"
+    model = case.build()
+    config = json.loads(json.dumps(model.get_config()))
+    for name, value in case.arguments.items():
+        wanted = value.get_config() if isinstance(value, kg.ImageSpec) else list(value) if isinstance(value, tuple) else value
+        assert config[name] == wanted
+    again = type(model).from_config(config)
+    assert json.loads(json.dumps(again.get_config())) == config
+
+
+@every_case
+def test_saved_and_reloaded_model_takes_the_identical_next_step(case, tmp_path):
+    model = case.build()
+    images = case.images(32)
+    model.fit(images, batch_size=8, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert_same(weights_of(model), weights_of(again))
+    for each in (model, again):
+        each.fit(images, batch_size=8, epochs=2, initial_epoch=1, verbose=0)
+    assert_same(weights_of(model), weights_of(again))
+
+
+@every_case
+def test_a_seed_gives_the_same_images_whatever_the_batch_size(case):
+    model = case.shaken()
+    images = model.sample(20, seed=3)
+    assert images.shape == (20, *case.spec.shape) and images.dtype == np.uint8
+    assert images.max() < case.spec.levels and len(np.unique(images)) > 1
+    np.testing.assert_array_equal(images, model.sample(20, seed=3))
+    assert close_images(images, model.sample(20, seed=3, batch_size=7))
+    assert close_images(images[:5], model.sample(5, seed=3))
+    assert not np.array_equal(images, model.sample(20, seed=4))
+
+
+@every_case
+def test_generate_is_pure(case):
+    model = case.shaken()
+    noise = draw(model.noise_spec(), 6, seed=1)
+    before = weights_of(model)
+    first = np.asarray(model.generate(noise))
+    np.testing.assert_array_equal(first, np.asarray(model.generate(noise)))
+    assert_same(before, weights_of(model))
+    one = np.asarray(model.generate({name: values[2:3] for name, values in noise.items()}))
+    assert close_images(first[2:3], one)
+
+
+@every_case
+def test_loss_falls_on_a_tiny_set(case):
+    model = case.build(lambda: keras.optimizers.Adam(2e-3, beta_1=0.5))
+    history = model.fit(case.images(64), batch_size=16, epochs=12, verbose=0).history[case.falling]
+    assert history[-1] < 0.95 * history[0]
+
+
+@every_case
+def test_two_replicas_equal_one(case, two_replicas):
+    """SGD, because Adam hides a gradient that is n times too large. Noise and data order must be the one-device ones."""
+
+    def sgd():
+        return keras.optimizers.SGD(case.sgd_rate)
+
+    images = case.images(64)
+    one = case.build(sgd)
+    with two_replicas.scope():
+        two = case.build(sgd)
+    before = [weight.copy() for weight in one.get_weights()]
+    histories = [model.fit(images, batch_size=16, epochs=2, verbose=0).history for model in (one, two)]
+    moved = max(np.abs(a - b).max() for a, b in zip(one.get_weights(), before))
+    assert moved > 2e-4
+    for left, right in zip(one.get_weights(), two.get_weights()):
+        np.testing.assert_allclose(left, right, atol=1e-5)
+    for name in histories[0]:
+        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-4)
+
+
+@every_case
+def test_stopped_and_resumed_equals_uninterrupted(case, tmp_path):
+    images = case.images(48)
+    straight = case.build()
+    straight.fit(images, batch_size=8, epochs=4, verbose=0)
+    stopped = case.build()
+    stopped.fit(images, batch_size=8, epochs=2, verbose=0, callbacks=[Checkpoints(tmp_path, epochs=4)])
+    resumed, epoch = load_latest(tmp_path, like=stopped)
+    assert epoch == 2
+    resumed.fit(images, batch_size=8, epochs=4, initial_epoch=epoch, verbose=0)
+    assert_same(weights_of(straight), weights_of(resumed))
+
+
+@every_case
+def test_exports_agree_and_a_tampered_one_is_refused(case, tmp_path):
+    model = case.shaken()
+    model.fit(case.images(32), batch_size=8, verbose=0)
+    manifest = model.export(tmp_path / "artifact", format=["saved_model", "onnx"])
+    assert set(manifest["parity"]) == {"saved_model", "onnx"}
+    for endpoints in manifest["parity"].values():
+        assert set(endpoints) == set(model.endpoints())
+        assert all(len(found["batch_sizes"]) == 2 for found in endpoints.values())
+    verify(tmp_path / "artifact")
+    for file in ("onnx/sample.onnx", "saved_model/1/saved_model.pb"):
+        copy = tmp_path / file.replace("/", "_")
+        shutil.copytree(tmp_path / "artifact", copy)
+        content = bytearray((copy / file).read_bytes())
+        content[len(content) // 2] ^= 1
+        (copy / file).write_bytes(content)
+        with pytest.raises(kg.InvalidInput, match=file.rsplit("/", 1)[-1]):
+            verify(copy)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@every_case
+def test_mixed_precision_trains(case, policy):
+    model = case.build(dtype=policy)
+    assert model.compute_dtype == policy.removeprefix("mixed_")
+    history = model.fit(case.images(64), batch_size=16, epochs=8, verbose=0).history[case.falling]
+    assert np.isfinite(history).all() and history[-1] < history[0]
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert model.sample(3).dtype == np.uint8
+
+
+GOOD = {"vae_mlp_gaussian": (4, 8, 8, 1), "gan_averaged": (4, 8, 8, 1)}
+BAD_IMAGES = {
+    "rank": (np.zeros((4, 8, 8), np.uint8), r"rank 3.*\[\.\.\., None\]"),
+    "channels": (np.zeros((4, 8, 8, 3), np.uint8), r"\[4, 8, 8, 3\].*wanted uint8 \[n, 8, 8, 1\]"),
+    "dtype": (np.zeros((4, 8, 8, 1), np.float32), r"are float32.*astype"),
+    "nan": (np.full((4, 8, 8, 1), np.nan, np.float32), "NaN"),
+    "range": (np.full((4, 8, 8, 1), 200, np.uint8), r"reach level 200.*\[0, 16\]"),
+    "empty": (np.zeros((0, 8, 8, 1), np.uint8), "no image at all"),
+    "none": (None, "wanted images"),
+    "dict": ({"picture": np.zeros((4, 8, 8, 1), np.uint8)}, "'image'"),
+}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name in GOOD], ids=str)
+@pytest.mark.parametrize("what", BAD_IMAGES)
+def test_bad_images_are_refused_with_one_clear_error(case, what):
+    images, message = BAD_IMAGES[what]
+    model = case.build()
+    before = weights_of(model)
+    with pytest.raises(kg.InvalidInput, match=message):
+        model.fit(images, batch_size=2, verbose=0)
+    assert_same(before, weights_of(model))
