@@ -15,6 +15,7 @@ _PUBLIC = {
     "InvalidInput": "keras_gen.core.errors",
     "TrainingDiverged": "keras_gen.core.errors",
     "OutputFailed": "keras_gen.core.errors",
+    "ExportFailed": "keras_gen.core.errors",
     "VAE": "keras_gen.models.variational.vae",
     "GAN": "keras_gen.models.adversarial.gan",
     "load": "keras_gen.loading",

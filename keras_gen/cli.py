@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import keras_gen
-from keras_gen.core.errors import InvalidInput, OutputFailed, TrainingDiverged
+from keras_gen.core.errors import ExportFailed, InvalidInput, OutputFailed, TrainingDiverged
 
 
 class CleanErrors(click.Group):
@@ -18,7 +18,7 @@ class CleanErrors(click.Group):
         """Runs the command."""
         try:
             return super().invoke(context)
-        except (InvalidInput, OutputFailed, TrainingDiverged) as error:
+        except (InvalidInput, OutputFailed, TrainingDiverged, ExportFailed) as error:
             click.echo(f"error: {error}", err=True)
             context.exit(2)
 

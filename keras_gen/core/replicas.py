@@ -4,13 +4,14 @@ Gradients are summed over the replicas of a strategy, so a loss must be divided 
 the noise of the one-device step, split, so that two replicas do what one would have done.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_gen.core.noise import NoiseSpec, Normal
+from keras_gen.core.noise import NoiseSpec, Normal, Uniform
 
 
 def replica_count() -> int:
@@ -40,13 +41,26 @@ def step_noise(spec: NoiseSpec, batch: tf.Tensor | int, seed: int, step: tf.Tens
     for index, (name, kind) in enumerate(sorted(spec.items())):
         stream = tf.constant((seed * 1_000_003 + turn * 1_009 + index) % (2**31 - 1), tf.int64)
         pair = tf.stack([stream, tf.cast(step, tf.int64)])
-        shape = tf.concat([[batch * replica_count()], tf.constant(kind.shape, tf.int32)], 0)
-        sampler = tf.random.stateless_normal if isinstance(kind, Normal) else tf.random.stateless_uniform
-        # Philox by name: the same stream on every device and under XLA, whose own choice is also 5 times as slow on CPU.
-        everyone = sampler(shape, seed=pair, alg="philox")
+        everyone = _draw(kind, batch * replica_count(), pair)
         mine = everyone[replica * batch : (replica + 1) * batch] if replica_count() > 1 else everyone
         noise[name] = tf.ensure_shape(mine, (batch if isinstance(batch, int) else None, *kind.shape))
     return noise
+
+
+def _draw(kind: Normal | Uniform, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
+    """``[n, *kind.shape]`` float32 from Philox bits.
+
+    The bits are the same on every device and under XLA; TensorFlow's own normals and uniforms made of them are not (XLA
+    takes other bits for its floats), so the floats are made here.
+    """
+    coordinates = 2 if isinstance(kind, Normal) else 1
+    shape = tf.concat([[coordinates, n], tf.constant(kind.shape, tf.int32)], 0)
+    bits = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
+    uniform = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24  # [0, 1)
+    if isinstance(kind, Uniform):
+        return uniform[0]
+    # Box and Muller 1958; 1 - u lies in (0, 1].
+    return tf.sqrt(-2.0 * tf.math.log(1.0 - uniform[0])) * tf.cos(2.0 * math.pi * uniform[1])
 
 
 @keras.saving.register_keras_serializable("keras_gen")

@@ -234,6 +234,8 @@ class GenerativeModel(keras.Model):
 
     def _checked_dataset(self, dataset: tf.data.Dataset, training: bool) -> tf.data.Dataset:
         """The user's dataset as dicts, its elements checked; grouped for several critic turns."""
+        if isinstance(dataset.element_spec, dict) and "image" not in dataset.element_spec:
+            raise InvalidInput(f"The dataset gives dicts of {sorted(dataset.element_spec)}; wanted a key 'image'.")
         dataset = dataset.map(_as_batch, num_parallel_calls=tf.data.AUTOTUNE)
         image = dataset.element_spec["image"]
         if image.dtype != tf.uint8 or image.shape.rank != 4 or tuple(image.shape[1:]) != self.image_spec.shape:
@@ -279,7 +281,5 @@ def replica_count_of(model: keras.Model) -> int:
 
 def _as_batch(*element: Any) -> dict[str, tf.Tensor]:
     if len(element) == 1 and isinstance(element[0], dict):
-        if "image" not in element[0]:
-            raise InvalidInput(f"The dataset gives dicts of {sorted(element[0])}; wanted a key 'image'.")
         return dict(element[0])
     return {"image": element[0]} if len(element) == 1 else {"image": element[0], "label": element[1]}
