@@ -55,6 +55,7 @@ def train(
     training = load_data(recipe.data, "train", download=download)
     validation = load_data(recipe.data, "validation", download=download)
     steps = recipe.epochs * (len(training) // recipe.batch_size)
+    _seed(recipe.seed)
     with _strategy().scope():
         model = recipe.model(training.image_spec, steps)
         model, first_epoch = _resumed(folder, model, resume)
@@ -174,13 +175,15 @@ def evaluate(run: str | os.PathLike, *, download: bool = False, samples: int | N
     training, test = (load_data(recipe.data, split, download=download) for split in ("train", "test"))
     report = measure(model, training, test, seed=seed, name=record["recipe"], out=Path(run), **options)
     history = read_history(Path(run) / "history.jsonl")
+    # Published numbers are of the recipe's own data set; beside another one's they would mislead.
+    published = recipe.published if recipe.data == settings_of(record["recipe"])["data"] else ()
     report |= {
         "recipe": record["recipe"],
         "command": record["command"],
         "epochs": history[-1]["epoch"] if history else None,
         "training_seconds": history[-1]["seconds"] if history else None,
         "hardware": _hardware(),
-        "published": [dict(zip(("metric", "value", "source"), line)) for line in recipe.published],
+        "published": [dict(zip(("metric", "value", "source"), line)) for line in published],
     }
     write_json(Path(run) / "report.json", report)
     return report
@@ -201,6 +204,13 @@ def _strategy() -> Any:
 
     several = len(tf.config.list_physical_devices("GPU")) > 1
     return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+
+
+def _seed(seed: int) -> None:
+    """Initial weights come from Keras' own generators; everything else draws from the recipe's seed by itself."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
 
 
 def _command(name: str, settings: Mapping[str, Any]) -> str:

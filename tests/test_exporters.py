@@ -225,9 +225,17 @@ def test_an_impure_endpoint_is_caught(artifact, monkeypatch, format_name):
     fails(model, artifact, format_name, f"{format_name} endpoint 'sample' does not give what the model gives")
 
 
-def test_an_operation_without_onnx_is_named(artifact):
-    model = build("gaussian_vae", sample_pixels=True)
+def test_an_operation_without_onnx_is_named(artifact, monkeypatch):
+    model = build("ema_gan")
+    pure = model.generate
+    monkeypatch.setattr(model, "generate", lambda noise: pure({"z": tf.math.ndtri(tf.sigmoid(noise["z"]))}))
     fails(model, artifact, list(BOTH), "Endpoint 'sample'.*no operation Ndtri.*saved_model")
+
+
+def test_drawn_gaussian_pixels_leave_with_the_model(tmp_path):
+    model = build("gaussian_vae", sample_pixels=True)
+    manifest = model.export(tmp_path / "artifact", format=list(BOTH))
+    assert set(manifest["endpoints"]["sample"]["inputs"]) == {"z", "u"}
 
 
 def test_diverged_weights_do_not_leave(artifact):

@@ -12,7 +12,7 @@ from keras_gen.core.replicas import ReplicaSafeLossScaleOptimizer, step_noise
 from keras_gen.layers.batch_normalization import BatchNormalization
 from keras_gen.losses.adversarial import OBJECTIVES, per_example
 from keras_gen.losses.divergences import standard_normal_kl
-from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, log_normal_cdf
+from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, log_normal_cdf, normal_quantile
 from keras_gen.training.ema import copy_of, update_average
 
 REAL, FAKE = np.array([[2.0], [-1.0]], np.float32), np.array([[0.5], [-3.0]], np.float32)
@@ -56,6 +56,12 @@ def test_log_normal_cdf_in_both_tails():
         tape.watch(t := tf.constant(x))
         value = log_normal_cdf(t)
     assert np.isfinite(tape.gradient(value, t)).all()
+
+
+def test_normal_quantile():
+    u = np.concatenate([np.linspace(1e-6, 0.9999, 500), [0.0]]).astype(np.float32)
+    reference = scipy.stats.norm.ppf(np.maximum(u, 6e-8).astype(np.float64))
+    np.testing.assert_allclose(np.asarray(normal_quantile(u)), reference, rtol=1e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])

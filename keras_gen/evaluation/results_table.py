@@ -39,7 +39,7 @@ def print_table(reports: Sequence[dict[str, Any]]) -> None:
     """The reports' metrics on the terminal."""
     table = Table()
     for heading in ("recipe", "metric", "measured", "published"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "published")
     for report in reports:
         for row in rows(report):
             table.add_row(*row)

@@ -21,7 +21,8 @@ def dcgan_digits(
     critic_steps: PositiveInt = 1,
     ema_decay: float | None = 0.99,
     dtype: Precision = "float32",
+    checkpoint_every: PositiveInt = 50,
     seed: int = 0,
 ) -> Recipe:
     """DCGAN's networks with one halving."""
-    return dcgan_recipe(**locals(), checkpoint_every=50, sample_every=25)
+    return dcgan_recipe(**locals(), sample_every=25)

@@ -1,6 +1,6 @@
 """DCGAN on MNIST (28x28, 256 levels).
 
-Radford et al. 2015, its networks scaled to 28 px. About 35 min on 2 CPU cores. No precision and recall in this feature
+Radford et al. 2015, its networks scaled to 28 px. About 25 min on 2 CPU cores. No precision and recall in this feature
 space is published; expect about 0.75 each (k = 3, 10,000 test images, random-conv features).
 """
 
@@ -12,7 +12,7 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def dcgan_mnist(
     data: str = "mnist",
-    epochs: PositiveInt = 20,
+    epochs: PositiveInt = 15,
     batch_size: PositiveInt = 64,
     learning_rate: PositiveFloat = 2e-4,
     latent_dim: PositiveInt = 100,

@@ -17,6 +17,7 @@ def vae_digits(
     units: PositiveInt = 128,
     beta: float = 1.0,
     dtype: Precision = "float32",
+    checkpoint_every: PositiveInt = 20,
     seed: int = 0,
 ) -> Recipe:
     """A small MLP each way; the 2-D latent plane is drawn as a manifold."""
@@ -28,4 +29,4 @@ def vae_digits(
         vae.compile(keras.optimizers.Adam(learning_rate))
         return vae
 
-    return Recipe(data, model, epochs, batch_size, seed, checkpoint_every=20, sample_every=10)
+    return Recipe(data, model, epochs, batch_size, seed, checkpoint_every=checkpoint_every, sample_every=10)

@@ -13,7 +13,7 @@ from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Images, NoiseSpec, Normal, Uniform, draw
 from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
 from keras_gen.losses.divergences import standard_normal_kl
-from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob
+from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, normal_quantile
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
 from keras_gen.networks.convolutional import convolutional_decoder, convolutional_encoder
 from keras_gen.networks.mlp import mlp_decoder, mlp_encoder
@@ -129,8 +129,7 @@ class VAE(GenerativeModel):
         if self.likelihood == "bernoulli":
             return tf.cast(uniform < self.pixel_mean(decoded), tf.uint8)
         mean, log_scale = tf.split(tf.cast(decoded, tf.float32), 2, axis=-1)
-        # erfinv has no ONNX operator: Giles 2010's polynomial would serve; tf's is exact, and ONNX refuses it by name.
-        normal = tf.math.ndtri(tf.clip_by_value(uniform, 1e-7, 1.0 - 1e-7))
+        normal = normal_quantile(uniform)
         return self.image_spec.from_unit(mean + tf.exp(tf.clip_by_value(log_scale, *LOG_SCALE_RANGE)) * normal)
 
     # --- the contract -----------------------------------------------------------------------------------------------

@@ -1,0 +1,278 @@
+"""The run folder and the command line: what they make, what they refuse, and that nothing made is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import keras_gen as kg
+from keras_gen.cli import main
+from keras_gen.recipes import RECIPES
+from keras_gen.training.checkpoints import found, load_latest
+from keras_gen.training.history import read_history
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+TINY_VAE = {"epochs": "2", "batch_size": "128", "units": "8"}
+TINY_GAN = {"epochs": "2", "batch_size": "256", "width": "4", "latent_dim": "4"}
+
+
+def arguments(settings):
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def refused(*words):
+    """The error text of a command that must fail cleanly."""
+    result = invoke(*words)
+    assert result.exit_code == 2, result.output
+    assert result.output.startswith(("error: ", "Usage: ")) and "Traceback" not in result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One whole journey: train, report and export, through the command line."""
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    result = invoke("train", "vae_digits", *arguments(TINY_VAE), "--out", folder)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_a_run_folder_holds_all_that_is_promised(run):
+    for name in ("recipe.json", "history.jsonl", "curves.png", "model.keras", "report.json", "artifact/manifest.json"):
+        assert (run / name).is_file(), name
+    assert [path.name for path in found(run / "checkpoints")] == ["epoch-00002.keras"]
+    assert [path.name for path in (run / "samples").iterdir()] == ["epoch-00002.png"]
+    record = json.loads((run / "recipe.json").read_text())
+    assert record["settings"]["units"] == 8 and record["versions"]["keras"]
+    history = read_history(run / "history.jsonl")
+    assert [line["epoch"] for line in history] == [1, 2] and history[1]["loss"] < history[0]["loss"]
+    report = json.loads((run / "report.json").read_text())
+    names = {metric["name"].split("_")[0] for metric in report["metrics"]}
+    assert {"elbo", "precision", "recall"} <= names
+    assert report["command"].startswith("keras-gen train vae_digits --set epochs=2")
+    for picture in (*run.rglob("*.png"),):
+        with Image.open(picture) as image:
+            assert min(image.size) >= 40, picture
+
+
+def test_sample_evaluate_export_verify(run, tmp_path):
+    assert invoke("sample", run, "-n", 9, "--seed", 3, "--out", tmp_path / "a.png").exit_code == 0
+    assert invoke("sample", run / "model.keras", "-n", 9, "--seed", 3, "--out", tmp_path / "b.png").exit_code == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert invoke("export", run, "--to", "onnx", "--out", tmp_path / "artifact").exit_code == 0
+    result = invoke("verify", tmp_path / "artifact")
+    assert result.exit_code == 0 and "verified" in result.output
+    result = invoke("evaluate", run, "--samples", 50)
+    assert result.exit_code == 0 and "precision_k3_50" in result.output
+    kept = tmp_path / "results"
+    assert invoke("results", run, "--folder", kept, "--out", tmp_path / "RESULTS.md").exit_code == 0
+    assert "| vae_digits | elbo" in (tmp_path / "RESULTS.md").read_text()
+    assert (kept / "vae_digits-samples.png").is_file()
+
+
+def test_dry_run_prints_every_setting_and_makes_nothing(tmp_path):
+    result = invoke("train", "dcgan_digits", "--set", "width=8", "--data", "mnist", "--out", tmp_path / "x", "--dry-run")
+    resolved = json.loads(result.output)
+    assert resolved["settings"]["width"] == 8 and resolved["settings"]["data"] == "mnist"
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("recipe", list(RECIPES))
+def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
+    from keras_gen.recipes.recipe import documentation
+
+    text = documentation(recipe)
+    assert "et al." in text or "and Welling" in text
+    assert "About" in text and "CPU" in text
+    assert json.loads(invoke("train", recipe, "--dry-run").output)["recipe"] == recipe
+
+
+@pytest.mark.parametrize(
+    "recipe,settings", [("vae_mnist", {"units": "8", "importance_samples": "5"}), ("dcgan_mnist", {"width": "4"})]
+)
+def test_the_larger_recipes_run(recipe, settings, tmp_path):
+    """Quick, on data that needs no download: the recipe's own model, loop, report and export."""
+    words = arguments({**settings, "epochs": "1", "batch_size": "64", "latent_dim": "4"})
+    result = invoke("train", recipe, *words, "--data", "digits", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["published"] == []  # those are of MNIST
+    assert (tmp_path / "run" / "artifact" / "onnx" / "sample.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    "words,message",
+    [
+        (["train", "vae_digit"], "Did you mean 'vae_digits'"),
+        (["train", "vae_digits", "--set", "epoch=3"], "It has: data, epochs"),
+        (["train", "vae_digits", "--set", "epochs=many"], "valid integer"),
+        (["train", "vae_digits", "--set", "epochs=0"], "greater than 0"),
+        (["train", "vae_digits", "--set", "dtype=int8"], "float32"),
+        (["train", "dcgan_digits", "--set", "objective=least"], "minimax"),
+        (["train", "vae_digits", "--set", "epochs"], "KEY=VALUE"),
+        (["train", "vae_digits", "--data", "digit"], "Did you mean 'digits'"),
+        (["train", "vae_digits", "--resume"], "give its folder as --out"),
+        (["sample", "/no/such/run", "--out", "x.png"], "does not exist"),
+        (["sample", "/no/such/run", "--out", "x.jpg"], "not a .png"),
+        (["evaluate", "/no/such/run"], "no run folder"),
+        (["export", "/no/such/run"], "no run folder"),
+        (["verify", "/no/such/artifact"], "artifact"),
+    ],
+)
+def test_bad_words_on_the_command_line(words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(*words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_data_that_is_not_prepared(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    assert "--download" in refused("train", "dcgan_mnist", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_left_alone(run, tmp_path):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    assert "in use by recipe 'vae_digits'" in refused("train", "dcgan_digits", "--out", run)
+    assert "add --resume" in refused("train", "vae_digits", *arguments(TINY_VAE), "--out", run)
+    changed = arguments({**TINY_VAE, "units": "9"})
+    assert "begun with units=8" in refused("train", "vae_digits", *changed, "--out", run, "--resume")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "no run of this project" in refused("train", "vae_digits", "--out", tmp_path)
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+
+def weights_of(folder):
+    model = kg.load(folder)
+    optimizers = [model.optimizer] if model.optimizer else [model.generator_optimizer, model.discriminator_optimizer]
+    return [v.numpy() for v in [*model.variables, *(v for o in optimizers for v in o.variables)]]
+
+
+def test_killed_and_resumed_equals_uninterrupted_to_the_bit(tmp_path):
+    """A real kill of a real process, in the middle of an epoch."""
+    settings = arguments({**TINY_GAN, "epochs": "12", "checkpoint_every": "1"})
+    command = [sys.executable, "-m", "keras_gen.cli", "train", "dcgan_digits", *settings, "--fit-only", "--out"]
+    killed, straight = tmp_path / "killed", tmp_path / "straight"
+    process = subprocess.Popen([*command, str(killed)], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    while len(found(killed / "checkpoints")) < 2:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "model.keras").exists()
+    for words in ([str(killed), "--resume"], [str(straight)]):
+        subprocess.run([*command, *words], env=ENVIRONMENT, check=True, stderr=subprocess.DEVNULL)
+    for resumed, uninterrupted in zip(weights_of(killed), weights_of(straight), strict=True):
+        np.testing.assert_array_equal(resumed, uninterrupted)
+    assert [line["epoch"] for line in read_history(killed / "history.jsonl")] == list(range(1, 13))
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    """A finished run of three epochs with a checkpoint after each of the last two."""
+    out = tmp_path / "run"
+    model = kg.VAE((8, 8, 1, 17), latent_dim=2, hidden=(4,))
+    model.compile()
+    from keras_gen.training.checkpoints import Checkpoints
+
+    images = np.zeros((8, 8, 8, 1), np.uint8)
+    model.fit(images, batch_size=8, epochs=3, verbose=0, callbacks=[Checkpoints(out, epochs=3)])
+    return out
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "foreign", "other model"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(checkpoints, damage, caplog):
+    newest = found(checkpoints)[-1]
+    like = kg.load(found(checkpoints)[0])
+    content = bytearray(newest.read_bytes())
+    if damage == "truncated":
+        newest.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        content[len(content) // 3] ^= 1
+        newest.write_bytes(content)
+    elif damage == "foreign":
+        newest.write_bytes(b"not a model")
+    else:
+        kg.VAE((8, 8, 1, 17), latent_dim=3, hidden=(4,)).save(newest)
+    model, epoch = load_latest(checkpoints, like=like)
+    assert epoch == 2 and model.optimizer.iterations.numpy() == 2
+    assert newest.name in caplog.text and "Falling back" in caplog.text
+
+
+def test_no_usable_checkpoint_is_said(checkpoints):
+    for path in found(checkpoints):
+        path.write_bytes(b"gone")
+    with pytest.raises(kg.InvalidInput, match="No usable checkpoint.*epoch-00003"):
+        load_latest(checkpoints)
+
+
+def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    """The rate is raised in mid-run, as a schedule of the user's own might."""
+    from keras_gen.training import checkpoints
+
+    class Explode(checkpoints.StopOnNaN):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            if epoch == 2:
+                self.model.optimizer.learning_rate.assign(float("inf"))
+
+    monkeypatch.setattr(checkpoints, "StopOnNaN", Explode)
+    for every, left in ((20, "no checkpoint yet"), (1, "epoch-00002.keras")):
+        words = arguments({**TINY_VAE, "epochs": "60", "checkpoint_every": every})
+        output = refused("train", "vae_digits", *words, "--out", tmp_path / str(every))
+        assert "at step 2 of epoch 3" in output and left in output
+    assert all(np.isfinite(weight).all() for weight in weights_of(tmp_path / "1"))
+
+
+def test_a_full_disk_is_said_and_loses_nothing(run, tmp_path):
+    """The kernel refuses to grow a file beyond 20 kB, as a full disk would; the old file must survive."""
+    target = tmp_path / "model.keras"
+    target.write_bytes((run / "model.keras").read_bytes())
+    before = target.read_bytes()
+    program = (
+        "import resource, signal, sys, keras_gen as kg\n"
+        "from keras_gen.core.files import written_beside\n"
+        "model = kg.load(sys.argv[1])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "with written_beside(sys.argv[1]) as beside:\n"
+        "    model.save(beside)\n"
+    )
+    command = [sys.executable, "-c", program, str(target)]
+    result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    assert result.returncode != 0 and "OutputFailed: Could not write" in result.stderr, result.stderr[-500:]
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+
+
+def test_help_and_list_answer_without_tensorflow():
+    for words in (["--help"], ["train", "--help"], ["list"]):
+        program = (
+            "import sys\nfrom keras_gen.cli import main\n"
+            f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+            "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+        )
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, env=ENVIRONMENT)
+
+
+def test_load_says_what_it_found(tmp_path):
+    with pytest.raises(kg.InvalidInput, match="does not exist"):
+        kg.load(tmp_path / "nothing")
+    with pytest.raises(kg.InvalidInput, match="holds no model.keras"):
+        kg.load(tmp_path)
+    (tmp_path / "bad.keras").write_bytes(b"PK")
+    with pytest.raises(kg.InvalidInput, match=r"bad\.keras is not a whole"):
+        kg.load(tmp_path / "bad.keras")
