@@ -36,7 +36,7 @@ def arguments(description: str, rounds: int, seconds_warm_up: float = 5.0) -> ar
 
 
 def alternate(sides: Mapping[str, Callable[[], None]], rounds: int, seconds_warm_up: float) -> dict[str, list[float]]:
-    """Seconds of each side's call, a number a round. Every other round goes backwards, so that drift favours no side.
+    """Seconds of each side's call, a number a round. Every other round goes backwards: drift then favours no side.
 
     Before, each side runs until ``seconds_warm_up`` have passed, twice at least: the first call traces and compiles.
     """
@@ -66,7 +66,7 @@ def report(
     limits: Mapping[str, float] | None = None,
     record: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """Prints each side's milliseconds a step, and how many times ours each of ``others`` takes: above 1, ours is faster.
+    """Prints each side's milliseconds a step, and how many times ours each of ``others`` takes.
 
     A ratio is taken in each round; the median, least and largest of them are given. ``targets`` are ratios to reach,
     ``limits`` milliseconds to stay below. Returns the figures; ``record`` appends them to ``results.jsonl``.
@@ -81,11 +81,16 @@ def report(
             figures[name] |= {"target": targets[name], "met": figures[name]["ratio"] >= targets[name]}
         if name in (limits or {}):
             figures[name] |= {"limit_ms": limits[name], "met": figures[name]["median_ms"] <= limits[name]}
+    width = max(map(len, times))
     for name, row in figures.items():
-        print(f"{name:{max(map(len, times))}}  median {row['median_ms']:8.2f} ms  min {row['min_ms']:8.2f} ms{_verdict(row)}")
+        print(f"{name:{width}}  median {row['median_ms']:8.2f} ms  min {row['min_ms']:8.2f} ms{_verdict(row)}")
+    others_share = cpu_share_taken_by_others()
+    if others_share is not None:
+        print(f"{others_share:.0%} of the CPU time went to others; beyond a few percent, wait for a quiet machine.")
     if record:
         with RESULTS.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_circumstances(len(times[name]), steps, ours) | {"sides": _rounded(figures)}) + "\n")
+            circumstances = _circumstances(len(times[name]), steps, ours, others_share)
+            file.write(json.dumps(_rounded(circumstances | {"sides": figures})) + "\n")
         print(f"appended to {RESULTS}")
     return figures
 
@@ -101,7 +106,32 @@ def _verdict(row: Mapping[str, Any]) -> str:
     return words
 
 
-def _circumstances(rounds: int, steps: int, ours: str | None) -> dict[str, Any]:
+def _cpu_seconds() -> tuple[float, float, float]:
+    """Of all cores since boot: seconds that passed, and that were not idle; and those of this process and its children.
+
+    What a hypervisor stole counts as not idle. Zeros where there is no ``/proc/stat``.
+    """
+    try:
+        ticks = [int(count) for count in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return 0.0, 0.0, 0.0
+    hertz = os.sysconf("SC_CLK_TCK")
+    return sum(ticks) / hertz, (sum(ticks) - ticks[3] - ticks[4]) / hertz, sum(os.times()[:4])
+
+
+BEGAN = _cpu_seconds()
+
+
+def cpu_share_taken_by_others() -> float | None:
+    """Which part of the machine's CPU time went to other processes, or to other machines on its host, since the start.
+
+    None where the system does not say.
+    """
+    passed, busy, own = (now - then for now, then in zip(_cpu_seconds(), BEGAN))
+    return max(0.0, (busy - own) / passed) if passed else None
+
+
+def _circumstances(rounds: int, steps: int, ours: str | None, others: float | None) -> dict[str, Any]:
     versions = {"python": sys.version.split()[0], "keras_gen": keras_gen.__version__}
     for package in PACKAGES:
         try:
@@ -113,8 +143,7 @@ def _circumstances(rounds: int, steps: int, ours: str | None) -> dict[str, Any]:
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        # Of the last 15 minutes; above the cores, or far above what one benchmark makes, the figures are of a busy machine.
-        "load_average": round(os.getloadavg()[2], 2),
+        "cpu_share_taken_by_others": others,
         "versions": versions,
         "rounds": rounds,
         "steps_a_round": steps,

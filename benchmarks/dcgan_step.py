@@ -1,6 +1,6 @@
 """A training step of DCGAN on 28x28 images, batch 64: keras_gen as it comes against the same networks in PyTorch.
 
-One discriminator and one generator turn a step, the fakes of the first serving the second, as in PyTorch's DCGAN example
+One discriminator and one generator turn a step, the fakes of the first serving the second, as in PyTorch's own example
 (github.com/pytorch/examples, dcgan/main.py); uint8 images in, both losses read after every step.
 """
 
@@ -52,7 +52,7 @@ def torch_networks() -> tuple[nn.Module, nn.Module]:
 
 
 def torch_execution(images: np.ndarray, layout: torch.memory_format, tuned: bool = False) -> Callable[[], tuple]:
-    """One eager step on a fresh batch; ``tuned`` goes beyond the example: fused Adam, no critic gradients nobody uses."""
+    """One eager step on a fresh batch; ``tuned``, beyond the example: fused Adam, no critic gradients nobody uses."""
     generator, discriminator = (network.to(memory_format=layout) for network in torch_networks())
     adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=tuned or None)
     generator_adam, discriminator_adam = adam(generator.parameters()), adam(discriminator.parameters())
@@ -75,7 +75,7 @@ def torch_execution(images: np.ndarray, layout: torch.memory_format, tuned: bool
         generator_loss.backward()
         generator_adam.step()
         discriminator.requires_grad_(True)
-        return discriminator_loss, generator_loss
+        return discriminator_loss.detach(), generator_loss.detach()
 
     return step
 
@@ -83,9 +83,10 @@ def torch_execution(images: np.ndarray, layout: torch.memory_format, tuned: bool
 def check_same_size(model: keras_gen.GAN) -> None:
     """Both libraries' networks have equally many trainable parameters, or there is nothing to compare."""
     for ours, theirs in zip((model.generator, model.discriminator), torch_networks()):
-        counts = [sum(int(np.prod(w.shape)) for w in weights) for weights in (ours.trainable_variables, theirs.parameters())]
-        assert counts[0] == counts[1], f"{ours.name} has {counts[0]} parameters in keras_gen, {counts[1]} in PyTorch"
-        print(f"{ours.name}: {counts[0]} parameters on both sides")
+        count = sum(int(np.prod(weight.shape)) for weight in ours.trainable_variables)
+        torch_count = sum(weight.numel() for weight in theirs.parameters())
+        assert count == torch_count, f"{ours.name} has {count} parameters in keras_gen, {torch_count} in PyTorch"
+        print(f"{ours.name}: {count} parameters on both sides")
 
 
 def main() -> None:

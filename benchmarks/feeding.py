@@ -25,14 +25,14 @@ def numpy_batches(images: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
 
 
 def keras_execution(model: keras.Model, images: np.ndarray, batch_size: int) -> Callable[[], Iterable[Any]]:
-    """One call of the compiled function that ``fit`` calls, on the batches that ``fit`` would feed; returns the losses."""
+    """One call of the compiled function that ``fit`` calls, on the batches that ``fit`` feeds; returns the losses."""
     batches = iter(model.as_image_data(images).batches(batch_size, epochs=1_000_000))
-    train = model.make_train_function() or model.train_function
-    return lambda: train(batches).values()
+    model.make_train_function()
+    return lambda: model.train_function(batches).values()
 
 
 def turn(execute: Callable[[], Iterable[Any]], executions: int, read_every: int = 1) -> Callable[[], None]:
-    """A side's turn: so many executions, the losses read (as floats, on the host) after every ``read_every`` of them."""
+    """A side's turn: so many executions, the losses read (as floats on the host) after every ``read_every`` of them."""
 
     def run() -> None:
         for execution in range(1, executions + 1):

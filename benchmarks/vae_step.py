@@ -1,7 +1,7 @@
 """A training step of the VAE on binary 28x28 images, batch 128: keras_gen, plain and compiled, against PyTorch.
 
-Two hidden layers of 500 units on each side, 50 latents; Bernoulli log-likelihood summed over the pixels, KL in closed form,
-Adam 1e-3. An execution of 8 steps reports once, so every side's loss is read after every 8 steps.
+Two hidden layers of 500 units on each side, 50 latents; Bernoulli log-likelihood summed over the pixels, KL in closed
+form, Adam 1e-3. An execution of 8 steps reports once, so every side's loss is read after every 8 steps.
 """
 
 import os
@@ -47,7 +47,7 @@ def torch_execution(images: np.ndarray, fused: bool | None = None) -> Callable[[
         adam.zero_grad()
         loss.backward()
         adam.step()
-        return (loss,)
+        return (loss.detach(),)
 
     return step
 

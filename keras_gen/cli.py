@@ -31,7 +31,9 @@ def main() -> None:
 
 
 def _download(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--download", is_flag=True, help="Allow downloading the data set if it is not prepared.")(command)
+    return click.option("--download", is_flag=True, help="Allow downloading the data set if it is not prepared.")(
+        command
+    )
 
 
 @main.command("list")
@@ -110,7 +112,7 @@ def export(run: str, formats: str, out: str | None) -> None:
     """Export RUN as SavedModel and ONNX; written only if the files, loaded back, agree with the model."""
     from keras_gen import runner
 
-    _print_parity(runner.export(run, [name.strip() for name in formats.split(",")], out))
+    _print_parity(runner.export(run, [name.strip() for name in formats.split(",")], out)["parity"])
 
 
 @main.command()
@@ -119,8 +121,9 @@ def verify(artifact: str) -> None:
     """Check an exported ARTIFACT: checksums of all files, then its numbers against the ones stored at export."""
     from keras_gen.exporters.parity import verify as check
 
-    _print_parity(check(artifact))
-    click.echo("verified")
+    found = check(artifact)
+    _print_parity(found["formats"])
+    click.echo(f"verified: {found['files']} files of {found['artifact']} ({found['model']})")
 
 
 @main.command()
@@ -140,8 +143,8 @@ def _print_report(report: dict[str, Any]) -> None:
     print_table([report])
 
 
-def _print_parity(manifest: dict[str, Any]) -> None:
-    for format_, endpoints in manifest["parity"].items():
+def _print_parity(parity: dict[str, Any]) -> None:
+    for format_, endpoints in parity.items():
         for endpoint, found in endpoints.items():
             click.echo(
                 f"{format_:12}{endpoint:10} agrees with the model at batch sizes {found['batch_sizes']}: largest error "

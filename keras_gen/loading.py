@@ -25,6 +25,8 @@ def load(run_or_file: str | os.PathLike) -> Any:
     if found(path / "checkpoints"):
         return load_latest(path / "checkpoints")[0]
     if (path / "manifest.json").is_file():
-        raise InvalidInput(f"{path} is an exported artifact; give the run it came from, or draw from it with export/onnxruntime.")
+        raise InvalidInput(
+            f"{path} is an exported artifact; give the run it came from, or draw from it with export/onnxruntime."
+        )
     there = "holds no model.keras and no checkpoints" if path.is_dir() else "does not exist"
     raise InvalidInput(f"{path} {there}; give a run folder or a .keras file.")

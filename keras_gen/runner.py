@@ -119,7 +119,9 @@ def _check_folder(folder: Path, description: Mapping[str, Any], resume: bool) ->
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InvalidInput(f"{folder} exists and is no run of this project; choose another --out.")
         if resume:
-            raise InvalidInput(f"There is no run in {folder} to resume; leave out --resume, or give its folder as --out.")
+            raise InvalidInput(
+                f"There is no run in {folder} to resume; leave out --resume, or give its folder as --out."
+            )
         return
     before = read_recipe(folder)
     if before["recipe"] != description["recipe"]:
@@ -127,7 +129,9 @@ def _check_folder(folder: Path, description: Mapping[str, Any], resume: bool) ->
             f"{folder} is in use by recipe {before['recipe']!r}, not {description['recipe']!r}; choose another --out."
         )
     if not resume:
-        raise InvalidInput(f"{folder} holds a run of {before['recipe']!r} already; add --resume, or choose another --out.")
+        raise InvalidInput(
+            f"{folder} holds a run of {before['recipe']!r} already; add --resume, or choose another --out."
+        )
     changed = [key for key, value in before["settings"].items() if description["settings"].get(key) != value]
     if changed:
         was = ", ".join(f"{key}={before['settings'][key]}" for key in changed)
@@ -161,7 +165,9 @@ def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike) ->
     return Path(out)
 
 
-def evaluate(run: str | os.PathLike, *, download: bool = False, samples: int | None = None, seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    run: str | os.PathLike, *, download: bool = False, samples: int | None = None, seed: int = 0
+) -> dict[str, Any]:
     """Measures a run by its recipe's protocol; writes ``report.json`` and ``pictures/`` into it."""
     from keras_gen.data import load as load_data
     from keras_gen.evaluation.report import evaluate as measure
@@ -189,7 +195,9 @@ def evaluate(run: str | os.PathLike, *, download: bool = False, samples: int | N
     return report
 
 
-def export(run: str | os.PathLike, formats: Sequence[str] = FORMATS, out: str | os.PathLike | None = None) -> dict[str, Any]:
+def export(
+    run: str | os.PathLike, formats: Sequence[str] = FORMATS, out: str | os.PathLike | None = None
+) -> dict[str, Any]:
     """Exports a run (into its ``artifact/``) or a ``.keras`` file (into ``out``); returns the manifest."""
     from keras_gen.loading import load
 

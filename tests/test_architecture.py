@@ -97,7 +97,9 @@ def test_imports_go_down(path):
         assert not {i for i in imports_of(path) if i not in GROUND}
         return
     for imported in imports_of(path) - GROUND:
-        assert floor_of(imported) < floor_of(name), f"{name} (floor {floor_of(name)}) imports {imported} ({floor_of(imported)})"
+        assert floor_of(imported) < floor_of(name), (
+            f"{name} (floor {floor_of(name)}) imports {imported} ({floor_of(imported)})"
+        )
 
 
 def test_core_imports_nothing_of_the_project_but_itself():

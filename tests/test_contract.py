@@ -44,7 +44,13 @@ def test_config_round_trip(case):
     model = case.build()
     config = json.loads(json.dumps(model.get_config()))
     for name, value in case.arguments.items():
-        wanted = value.get_config() if isinstance(value, kg.ImageSpec) else list(value) if isinstance(value, tuple) else value
+        wanted = (
+            value.get_config()
+            if isinstance(value, kg.ImageSpec)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+        )
         assert config[name] == wanted
     again = type(model).from_config(config)
     assert json.loads(json.dumps(again.get_config())) == config

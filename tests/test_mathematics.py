@@ -12,7 +12,12 @@ from keras_gen.core.replicas import ReplicaSafeLossScaleOptimizer, step_noise
 from keras_gen.layers.batch_normalization import BatchNormalization
 from keras_gen.losses.adversarial import OBJECTIVES, per_example
 from keras_gen.losses.divergences import standard_normal_kl
-from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, log_normal_cdf, normal_quantile
+from keras_gen.losses.likelihoods import (
+    bernoulli_log_prob,
+    discretized_gaussian_log_prob,
+    log_normal_cdf,
+    normal_quantile,
+)
 from keras_gen.training.ema import copy_of, update_average
 
 REAL, FAKE = np.array([[2.0], [-1.0]], np.float32), np.array([[0.5], [-3.0]], np.float32)
@@ -82,7 +87,9 @@ def test_bernoulli_log_prob_by_hand():
     images = np.array([1, 0, 1, 1], np.uint8).reshape(1, 2, 2, 1)
     logits = np.array([0.0, 2.0, -1.0, 3.0], np.float32).reshape(1, 2, 2, 1)
     # log 0.5 + log(1 - sigmoid(2)) + log sigmoid(-1) + log sigmoid(3)
-    np.testing.assert_allclose(bernoulli_log_prob(images, logits), [-0.693147 - 2.126928 - 1.313262 - 0.048587], atol=1e-5)
+    np.testing.assert_allclose(
+        bernoulli_log_prob(images, logits), [-0.693147 - 2.126928 - 1.313262 - 0.048587], atol=1e-5
+    )
 
 
 def test_bernoulli_draws_follow_their_probabilities():
@@ -101,7 +108,12 @@ def test_gaussian_draws_follow_the_discretized_probabilities():
     each = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
     expected = np.exp(np.asarray(vae.pixel_log_prob(each, decoded[:9]), np.float64))
     expected *= counts.sum() / expected.sum()
-    assert scipy.stats.chisquare(counts[expected > 5], expected[expected > 5] * counts[expected > 5].sum() / expected[expected > 5].sum()).pvalue > 1e-3
+    assert (
+        scipy.stats.chisquare(
+            counts[expected > 5], expected[expected > 5] * counts[expected > 5].sum() / expected[expected > 5].sum()
+        ).pvalue
+        > 1e-3
+    )
 
 
 def test_levels_survive_the_way_to_the_unit_interval_and_back():
@@ -180,7 +192,10 @@ def test_each_players_step_leaves_the_other_alone():
         return [weight.numpy() for weight in network.trainable_variables]
 
     images = np.random.default_rng(0).integers(0, 17, (16, 8, 8, 1), dtype=np.uint8)
-    for still, moving, rates in (("discriminator", "generator", (0.1, 0.0)), ("generator", "discriminator", (0.0, 0.1))):
+    for still, moving, rates in (
+        ("discriminator", "generator", (0.1, 0.0)),
+        ("generator", "discriminator", (0.0, 0.1)),
+    ):
         model = gan(*rates)
         before = {side: trainable(getattr(model, side)) for side in (still, moving)}
         model.fit(images, batch_size=16, verbose=0)
@@ -213,7 +228,9 @@ def test_step_noise_differs_between_steps_and_turns_and_survives_xla():
     step = tf.Variable(5, dtype=tf.int64)  # a constant would be folded before XLA saw it
 
     def noise(turn=0, **options):
-        return {k: v.numpy() for k, v in tf.function(lambda: step_noise(spec, 20_000, 3, step, turn), **options)().items()}
+        return {
+            k: v.numpy() for k, v in tf.function(lambda: step_noise(spec, 20_000, 3, step, turn), **options)().items()
+        }
 
     base, compiled, other_turn = noise(), noise(jit_compile=True), noise(turn=1)
     step.assign(6)

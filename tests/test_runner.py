@@ -84,7 +84,9 @@ def test_sample_evaluate_export_verify(run, tmp_path):
 
 
 def test_dry_run_prints_every_setting_and_makes_nothing(tmp_path):
-    result = invoke("train", "dcgan_digits", "--set", "width=8", "--data", "mnist", "--out", tmp_path / "x", "--dry-run")
+    result = invoke(
+        "train", "dcgan_digits", "--set", "width=8", "--data", "mnist", "--out", tmp_path / "x", "--dry-run"
+    )
     resolved = json.loads(result.output)
     assert resolved["settings"]["width"] == 8 and resolved["settings"]["data"] == "mnist"
     assert not (tmp_path / "x").exists()

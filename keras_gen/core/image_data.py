@@ -29,7 +29,9 @@ class ImageData:
         self.image_spec.check(self.features["image"], f"images of {self.name}")
         for key, values in self.features.items():
             if len(values) != len(self):
-                raise InvalidInput(f"{self.name}: {len(values)} values of {key!r} for {len(self)} images; give one each.")
+                raise InvalidInput(
+                    f"{self.name}: {len(values)} values of {key!r} for {len(self)} images; give one each."
+                )
 
     def __len__(self) -> int:
         return len(self.features["image"])

@@ -106,4 +106,6 @@ def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> None:
     for name, kind in spec.items():
         shape = tuple(noise[name].shape)
         if len(shape) != len(kind.shape) + 1 or shape[1:] != tuple(kind.shape):
-            raise InvalidInput(f"noise {name!r} has shape {list(shape)}; wanted [n, {', '.join(map(str, kind.shape))}].")
+            raise InvalidInput(
+                f"noise {name!r} has shape {list(shape)}; wanted [n, {', '.join(map(str, kind.shape))}]."
+            )

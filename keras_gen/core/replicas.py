@@ -28,7 +28,9 @@ def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
 
 
-def step_noise(spec: NoiseSpec, batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0) -> dict[str, tf.Tensor]:
+def step_noise(
+    spec: NoiseSpec, batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
+) -> dict[str, tf.Tensor]:
     """Noise for this replica's ``batch`` examples in training step ``step``: name -> ``[batch, *shape]``, float32.
 
     A pure function of its arguments and the replica's place: each replica takes its slice of the draw for the global
@@ -80,7 +82,9 @@ class ReplicaSafeLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
         here = 1.0 - tf.cast(self.check_finite(grads), tf.float32)
         overflow = context.all_reduce(tf.distribute.ReduceOp.SUM, here) > 0
         scale = tf.convert_to_tensor(self.dynamic_scale)
-        unscaled = [g if g is None else tf.where(overflow, tf.zeros_like(g), g / tf.cast(scale, g.dtype)) for g in grads]
+        unscaled = [
+            g if g is None else tf.where(overflow, tf.zeros_like(g), g / tf.cast(scale, g.dtype)) for g in grads
+        ]
         moving = [*(trainable_variables or self._trainable_variables), *self.inner_optimizer.variables]
         before = [tf.identity(variable.value) for variable in moving]
         self.inner_optimizer.apply(unscaled, trainable_variables)

@@ -1,7 +1,12 @@
 """Floor 1: data sets by name, one file per source."""
 
+from typing import TYPE_CHECKING
+
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.registry import Registry
+
+if TYPE_CHECKING:
+    from keras_gen.core.image_data import ImageData
 
 SOURCES = Registry("data set")
 SOURCES.register("digits", "keras_gen.data.digits:load")
@@ -10,7 +15,7 @@ for _name in ("mnist", "binarized_mnist", "fashion_mnist", "cifar10"):
 SOURCES.register("image_folder", "keras_gen.data.image_folder:load")
 
 
-def load(name: str, split: str = "train", *, download: bool = False):
+def load(name: str, split: str = "train", *, download: bool = False) -> "ImageData":
     """One split of a data set as an ``ImageData``.
 
     ``name`` is ``digits``, ``mnist``, ``binarized_mnist``, ``fashion_mnist``, ``cifar10`` or

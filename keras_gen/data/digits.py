@@ -5,8 +5,8 @@ Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", the UCI t
 
 import numpy as np
 
-from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.image_data import ImageData
+from keras_gen.core.image_spec import ImageSpec
 
 SPEC = ImageSpec(8, 8, 1, levels=17)
 # Which of every ten images in a row belongs to which split: the file is ordered by writer, so each split meets all of them.

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.image_data import SPLITS, ImageData
+from keras_gen.core.image_spec import ImageSpec
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 LARGEST_IN_MEMORY = 8 * 2**30  # bytes; the images of a split are held as uint8
@@ -36,7 +36,9 @@ def load(argument: str, split: str) -> ImageData:
     if not files:
         raise InvalidInput(f"{root} holds no image for split {split!r}; wanted files ending in {', '.join(SUFFIXES)}.")
     if size and len(files) * size * size * channels > LARGEST_IN_MEMORY:
-        raise InvalidInput(f"{len(files)} images of {size}x{size}x{channels} need more than 8 GiB; give a smaller size.")
+        raise InvalidInput(
+            f"{len(files)} images of {size}x{size}x{channels} need more than 8 GiB; give a smaller size."
+        )
     kept, images = [], []
     for file in files:
         try:
@@ -72,7 +74,9 @@ def _parse(argument: str) -> tuple[Path, int | None, int, bool]:
     if not path or not folder.is_dir():
         raise InvalidInput(f"image_folder got {path!r}, which is no folder; give 'image_folder:PATH'.")
     options = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
-    size, channels, skip = (options.pop(key, default) for key, default in (("size", "0"), ("channels", "3"), ("skip_unreadable", "false")))
+    size, channels, skip = (
+        options.pop(key, default) for key, default in (("size", "0"), ("channels", "3"), ("skip_unreadable", "false"))
+    )
     if options or not size.isdigit() or channels not in ("1", "3") or skip not in ("true", "false"):
         raise InvalidInput(
             f"image_folder got options {query!r}; known are size=PIXELS, channels=1 or 3, skip_unreadable=true or false."

@@ -10,8 +10,8 @@ import os
 import numpy as np
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.image_data import ImageData
+from keras_gen.core.image_spec import ImageSpec
 
 GREY = ImageSpec(28, 28, 1)
 _HELD_OUT = {"train": "train[:-5000]", "validation": "train[-5000:]", "test": "test"}

@@ -37,12 +37,15 @@ def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str]]:
 
 def print_table(reports: Sequence[dict[str, Any]]) -> None:
     """The reports' metrics on the terminal."""
+    lines = [row for report in reports for row in rows(report)]
     table = Table()
-    for heading in ("recipe", "metric", "measured", "published"):
+    headings = ("recipe", "metric", "measured", "published")
+    # Where nothing is published, the column would only take the others' room.
+    shown = headings if any(line[3] for line in lines) else headings[:3]
+    for heading in shown:
         table.add_column(heading, overflow="fold", no_wrap=heading != "published")
-    for report in reports:
-        for row in rows(report):
-            table.add_row(*row)
+    for line in lines:
+        table.add_row(*line[: len(shown)])
     Console().print(table)
 
 
@@ -87,7 +90,12 @@ def markdown(reports: Sequence[dict[str, Any]], folder: Path) -> str:
     for report in reports:
         name = report["recipe"]
         minutes = (report.get("training_seconds") or 0) / 60
-        lines += ["", f"## {name}", "", f"`{report['command']}`: {report['epochs']} epochs, {minutes:.1f} min of training"]
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            f"`{report['command']}`: {report['epochs']} epochs, {minutes:.1f} min of training",
+        ]
         lines += [f"on {report['hardware']}; seed {report['seed']}.", ""]
         notes = Path(folder.name) / f"{name}.md"
         if notes.is_file():

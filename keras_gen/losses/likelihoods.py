@@ -37,7 +37,9 @@ def discretized_gaussian_log_prob(images: Any, mean: Any, log_scale: Any, levels
     # The gap is negative; its floor keeps the logarithm finite where a bin is too narrow for float32 to see.
     gap = ops.minimum(log_normal_cdf(left) - log_right, -1e-7)
     inside = log_right + ops.log(-ops.expm1(gap))
-    log_mass = ops.where(images < 0.5, log_normal_cdf(high), ops.where(images > levels - 1.5, log_normal_cdf(-low), inside))
+    log_mass = ops.where(
+        images < 0.5, log_normal_cdf(high), ops.where(images > levels - 1.5, log_normal_cdf(-low), inside)
+    )
     return sum_per_image(log_mass)
 
 

@@ -1,7 +1,7 @@
 """The contract of every model: noise in, image out; trained by ``fit``; exported with its sampling.
 
-    sampling is a pure function      generate(noise) -> uint8 images
-    what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
+sampling is a pure function      generate(noise) -> uint8 images
+what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
 """
 
 import contextlib
@@ -132,7 +132,9 @@ class GenerativeModel(keras.Model):
             if kwargs.get("jit_compile") is True:
                 raise InvalidInput("jit_compile=True does not work under a strategy of several replicas; leave it out.")
             if kwargs.get("steps_per_execution", 1) > 1:
-                raise InvalidInput("steps_per_execution > 1 does not work under a strategy of several replicas; leave it out.")
+                raise InvalidInput(
+                    "steps_per_execution > 1 does not work under a strategy of several replicas; leave it out."
+                )
         super().compile(*args, **kwargs)
 
     def remember_compile(self, **arguments: Any) -> None:
@@ -193,9 +195,16 @@ class GenerativeModel(keras.Model):
             )
             kwargs.setdefault("steps_per_epoch", len(data) // (size * turns))
         if validation_data is not None:
-            validation_data = self._evaluation_dataset(validation_data, batch_size=kwargs.pop("validation_batch_size", batch_size))
+            validation_data = self._evaluation_dataset(
+                validation_data, batch_size=kwargs.pop("validation_batch_size", batch_size)
+            )
         return super().fit(
-            dataset, epochs=epochs, initial_epoch=initial_epoch, validation_data=validation_data, shuffle=False, **kwargs
+            dataset,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            validation_data=validation_data,
+            shuffle=False,
+            **kwargs,
         )
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
@@ -214,7 +223,9 @@ class GenerativeModel(keras.Model):
                 )
             return x
         if x is None or (isinstance(x, dict) and "image" not in x):
-            raise InvalidInput(f"fit got x={'a dict of ' + str(sorted(x)) if x else x}; wanted images, or a dict with 'image'.")
+            raise InvalidInput(
+                f"fit got x={'a dict of ' + str(sorted(x)) if x else x}; wanted images, or a dict with 'image'."
+            )
         features = dict(x) if isinstance(x, dict) else {"image": x}
         if y is not None:
             features["label"] = np.asarray(y)
@@ -269,7 +280,9 @@ class GenerativeModel(keras.Model):
 def restored(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its serialized Keras objects (networks, optimizers) made again; ``safe_mode`` is Keras' own."""
     return {
-        key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) and "class_name" in value else value
+        key: keras.saving.deserialize_keras_object(value)
+        if isinstance(value, dict) and "class_name" in value
+        else value
         for key, value in config.items()
     }
 

@@ -49,9 +49,7 @@ def dcgan_discriminator(spec: ImageSpec, width: int = 64) -> keras.Sequential:
     network = keras.Sequential(name="discriminator")
     network.add(keras.Input(spec.shape))
     for stage in range(stages):
-        network.add(
-            layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=stage == 0, kernel_initializer=_init())
-        )
+        network.add(layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=stage == 0, kernel_initializer=_init()))
         if stage:
             network.add(BatchNormalization())
         network.add(layers.LeakyReLU(0.2))

@@ -8,7 +8,9 @@ from keras import layers
 from keras_gen.core.image_spec import ImageSpec
 
 
-def mlp_encoder(spec: ImageSpec, outputs: int, hidden: Sequence[int] = (500, 500), activation: str = "relu") -> keras.Sequential:
+def mlp_encoder(
+    spec: ImageSpec, outputs: int, hidden: Sequence[int] = (500, 500), activation: str = "relu"
+) -> keras.Sequential:
     """Images ``[b, h, w, c]`` in ``[-1, 1]`` to ``[b, outputs]``."""
     network = keras.Sequential([keras.Input(spec.shape), layers.Flatten()], name="encoder")
     for units in hidden:

@@ -101,7 +101,9 @@ def load_checked(path: str | os.PathLike, like: keras.Model | None = None) -> ke
             raise
         raise InvalidInput(f"{path} is not a whole .keras file of this project ({_first_line(error)}).") from error
     if like is not None and _kind(model) != _kind(like):
-        raise InvalidInput(f"{path} holds a {type(model).__name__} of other sizes than this recipe's {type(like).__name__}.")
+        raise InvalidInput(
+            f"{path} holds a {type(model).__name__} of other sizes than this recipe's {type(like).__name__}."
+        )
     return model
 
 

@@ -32,7 +32,9 @@ class RunProgress(keras.callbacks.Callback):
             self.bar.update(self.task, completed=epoch + 1, losses=losses)
         elif (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
             seconds = time.monotonic() - self.started
-            self.console.print(f"{self.label}  epoch {epoch + 1}/{self.epochs}  {seconds:.0f} s  {losses}", soft_wrap=True)
+            self.console.print(
+                f"{self.label}  epoch {epoch + 1}/{self.epochs}  {seconds:.0f} s  {losses}", soft_wrap=True
+            )
 
     def close(self) -> None:
         """Gives the terminal back, after an error too."""

@@ -115,7 +115,9 @@ class VAE(GenerativeModel):
         if self.likelihood == "bernoulli":
             return bernoulli_log_prob(images, decoded)
         mean, log_scale = tf.split(tf.cast(decoded, tf.float32), 2, axis=-1)
-        return discretized_gaussian_log_prob(images, mean, tf.clip_by_value(log_scale, *LOG_SCALE_RANGE), self.image_spec.levels)
+        return discretized_gaussian_log_prob(
+            images, mean, tf.clip_by_value(log_scale, *LOG_SCALE_RANGE), self.image_spec.levels
+        )
 
     def pixel_mean(self, decoded: tf.Tensor) -> tf.Tensor:
         """E[x|z] as a fraction of the highest level: float32 ``[b, h, w, c]`` in ``[0, 1]``."""
@@ -231,7 +233,9 @@ class VAE(GenerativeModel):
         epsilon = step_noise(spec, size, self.seed, step, turn=0 if training else -1)["epsilon"]
         return self.bound_terms(images, epsilon, training)
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> tf.Tensor:
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> tf.Tensor:
         """The negative bound (its KL weighed by ``beta``), this replica's share of the global mean."""
         log_likelihood, kl = y_pred
         self.reconstruction_tracker.update_state(-log_likelihood)

@@ -1,0 +1,45 @@
+"""What the documents show is run: the README's Python, the notebook's cells, and every file they point to."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_readmes_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    program = "\n".join(blocks).replace("epochs=30", "epochs=1")
+    names = {}
+    exec(compile(program, "README.md", "exec"), names)
+    assert names["images"].shape == (16, 8, 8, 1) and names["images"].dtype == np.uint8
+    assert (tmp_path / "artifact" / "manifest.json").is_file() and (tmp_path / "vae.keras").is_file()
+
+
+@pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_run(notebook):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    program = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    exec(compile(program.replace("epochs=30", "epochs=1"), notebook.name, "exec"), {})
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "RESULTS.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(document):
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#]+?)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), f"{document} points to {target}"
+
+
+def test_the_results_table_is_what_the_command_writes(tmp_path):
+    from keras_gen.evaluation.results_table import update
+
+    update([], ROOT / "results", tmp_path / "RESULTS.md")
+    written = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    # Pictures are named relative to the table's own place.
+    names = re.compile(r"\([^)]*results/")
+    assert names.sub("(results/", written) == (ROOT / "RESULTS.md").read_text(encoding="utf-8")
