@@ -23,7 +23,7 @@ setup(
         "keras>=3.15",  # the models' API
         "numpy>=1.26",  # images and noise on the host
         "tensorflow-datasets>=4.9.7",  # MNIST, CIFAR-10 and friends by name
-        "scikit-learn>=1.4",  # the embedded handwritten digits; nearest neighbours
+        "scikit-learn>=1.4",  # the embedded handwritten digits
         "onnx>=1.17",  # checks what was exported
         "tf2onnx>=1.17",  # TensorFlow graphs to ONNX
         "onnxruntime>=1.20",  # proves the ONNX files against the live model

@@ -239,25 +239,27 @@ def test_a_loss_that_turns_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     assert all(np.isfinite(weight).all() for weight in weights_of(tmp_path / "1"))
 
 
-def test_a_full_disk_is_said_and_loses_nothing(run, tmp_path):
-    """The kernel refuses to grow a file beyond 20 kB, as a full disk would; the old file must survive."""
-    target = tmp_path / "model.keras"
-    target.write_bytes((run / "model.keras").read_bytes())
-    before = target.read_bytes()
+def test_a_full_disk_is_said_and_loses_nothing(tmp_path):
+    """The kernel refuses to grow a file beyond 20 kB, as a full disk would: no checkpoint fits any more."""
+    out = tmp_path / "run"
+    words = ["train", "vae_digits", *arguments({**TINY_VAE, "epochs": "3", "checkpoint_every": "1"}), "--out", str(out)]
+    full = invoke("train", "vae_digits", *arguments({**TINY_VAE, "checkpoint_every": "1"}), "--out", out, "--fit-only")
+    assert full.exit_code == 0, full.output
+    record = json.loads((out / "recipe.json").read_text())
+    record["settings"]["epochs"] = 3  # as if it had been stopped after two of three
+    (out / "recipe.json").write_text(json.dumps(record))
+    before = {path.name: path.read_bytes() for path in found(out / "checkpoints")}
     program = (
-        "import resource, signal, sys, keras_gen as kg\n"
-        "from keras_gen.core.files import written_beside\n"
-        "model = kg.load(sys.argv[1])\n"
+        "import resource, signal\n"
+        "from keras_gen.cli import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "with written_beside(sys.argv[1]) as beside:\n"
-        "    model.save(beside)\n"
+        f"main({[*words, '--resume', '--fit-only']!r})\n"
     )
-    command = [sys.executable, "-c", program, str(target)]
-    result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
-    assert result.returncode != 0 and "OutputFailed: Could not write" in result.stderr, result.stderr[-500:]
-    assert target.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT)
+    assert result.returncode == 2, result.stderr[-800:]
+    assert "error: Could not write" in result.stderr and "File too large" in result.stderr
+    assert before == {path.name: path.read_bytes() for path in (out / "checkpoints").iterdir()}
 
 
 def test_help_and_list_answer_without_tensorflow():

@@ -30,15 +30,28 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputFailed):
             raise
-        raise OutputFailed(
-            f"Could not write {path}: {error.strerror or error}. What was there before is untouched; "
-            "free some space or choose another place, then run the same command again."
-        ) from error
+        raise _failed(path, error) from error
     finally:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)
         elif beside.exists():
             beside.unlink()
+
+
+def _failed(path: Path, error: OSError) -> OutputFailed:
+    return OutputFailed(
+        f"Could not write {path}: {error.strerror or error}. What was there before is untouched; "
+        "free some space or choose another place, then run the same command again."
+    )
+
+
+def append_line(path: str | os.PathLike, text: str) -> None:
+    """Adds one line to a file at once; ``OutputFailed`` if it cannot."""
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except OSError as error:
+        raise _failed(Path(path), error) from error
 
 
 def _replace(new: Path, path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from keras_gen.core.files import written_beside
+from keras_gen.core.files import append_line, written_beside
 from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture
 
@@ -35,8 +35,7 @@ class HistoryLog(keras.callbacks.Callback):
         """Writes the epoch's line."""
         seconds = round(self.before + time.monotonic() - self.started, 3)
         line = {"epoch": epoch + 1, "seconds": seconds, **{name: float(value) for name, value in (logs or {}).items()}}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.path, json.dumps(line))
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Draws the curves."""
