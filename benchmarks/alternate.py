@@ -16,7 +16,7 @@ from typing import Any
 import keras_gen
 
 RESULTS = Path(__file__).with_name("results.jsonl")
-PACKAGES = ("numpy", "tensorflow", "keras", "torch", "onnxruntime")
+PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "torch", "onnxruntime")
 # Both libraries' worker threads spin for some milliseconds after their last work; the next side need not pay for that.
 SECONDS_BETWEEN = 0.02
 

@@ -60,9 +60,8 @@ def update(runs: Sequence[str | os.PathLike], folder: str | os.PathLike | None, 
         if folder:
             _keep(Path(run), report, Path(folder))
     if out:
-        kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))]
         with written_beside(out) as beside:
-            beside.write_text(markdown(kept, Path(os.path.relpath(folder, Path(out).parent))), encoding="utf-8")
+            beside.write_text(markdown(Path(folder), os.path.relpath(folder, Path(out).parent)), encoding="utf-8")
 
 
 def _keep(run: Path, report: dict[str, Any], folder: Path) -> None:
@@ -75,8 +74,10 @@ def _keep(run: Path, report: dict[str, Any], folder: Path) -> None:
                 shutil.copyfile(picture, beside)
 
 
-def markdown(reports: Sequence[dict[str, Any]], folder: Path) -> str:
-    """The reports as Markdown: a table, then for each run how it was made and its pictures."""
+def markdown(folder: Path, link: str) -> str:
+    """The reports kept in ``folder``: a table, then for each run how it was made, ``<recipe>.md`` if there is one (what
+    fell short and why, in a person's words) and its pictures, linked as below ``link``."""
+    reports = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     lines = [
         "# Results",
         "",
@@ -97,9 +98,8 @@ def markdown(reports: Sequence[dict[str, Any]], folder: Path) -> str:
             f"`{report['command']}`: {report['epochs']} epochs, {minutes:.1f} min of training",
         ]
         lines += [f"on {report['hardware']}; seed {report['seed']}.", ""]
-        notes = Path(folder.name) / f"{name}.md"
+        notes = folder / f"{name}.md"
         if notes.is_file():
             lines += [notes.read_text(encoding="utf-8").strip(), ""]
-        for key in ("samples", "curves"):
-            lines.append(f"![{key} of {name}]({(folder / f'{name}-{key}.png').as_posix()})")
+        lines += [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in ("samples", "curves")]
     return "\n".join(lines) + "\n"

@@ -44,6 +44,6 @@ def vae_mnist(
         seed,
         checkpoint_every=10,
         sample_every=max(1, epochs // 10),
-        evaluation={"samples": 10_000, "importance_samples": importance_samples},
+        evaluation={"samples": 10_000, "importance_samples": importance_samples, "importance_images": 2_000},
         published=(("nll", 88.71, "Burda et al. 2016, appendix table 3, VAE 1 layer k = 1, 5,000 samples"),),
     )

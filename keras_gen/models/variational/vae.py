@@ -215,8 +215,8 @@ class VAE(GenerativeModel):
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras'.
 
-        On a CPU, long runs of small networks gain from ``jit_compile=True, steps_per_execution=8``: about half the time a
-        step (benchmarks/vae_step.py), after some seconds of compilation.
+        On a CPU, long runs of small networks gain from ``jit_compile=True, steps_per_execution=8``: about two thirds of the
+        time a step (benchmarks/vae_step.py), after some seconds of compilation.
         """
         optimizer = keras.optimizers.get(optimizer or keras.optimizers.Adam(1e-3))
         super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
