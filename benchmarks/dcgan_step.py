@@ -37,7 +37,7 @@ def torch_networks() -> tuple[nn.Module, nn.Module]:
         nn.Tanh(),
     )
     discriminator = nn.Sequential(
-        convolution(1, WIDTH),
+        convolution(1, WIDTH, bias=False),
         nn.LeakyReLU(0.2, inplace=True),
         convolution(WIDTH, 2 * WIDTH, bias=False),
         nn.BatchNorm2d(2 * WIDTH),

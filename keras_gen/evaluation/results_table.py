@@ -24,15 +24,18 @@ def read_report(run: str | os.PathLike) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str]]:
-    """(recipe, metric, value with its error, published value) of each metric."""
+def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
+    """(recipe, metric, value with its error, published value, its source) of each metric."""
     for metric in report["metrics"]:
         error = metric.get("stderr")
         value = f"{metric['value']:.4g}" if error is None else f"{metric['value']:.2f} ± {error:.2f}"
         unit = f" {metric['unit']}" if metric.get("unit") else ""
+        # What as many real images of another split score: the ceiling at this sample size.
+        ceiling = metric.get("real_images_score")
+        unit += "" if ceiling is None else f" (real images: {ceiling:.2f})"
         published = [line for line in report.get("published", []) if metric["name"].startswith(line["metric"])]
-        source = "; ".join(f"{line['value']} ({line['source']})" for line in published)
-        yield report.get("recipe", report["model"]), metric["name"], value + unit, source
+        values, sources = ("; ".join(str(line[key]) for line in published) for key in ("value", "source"))
+        yield report["recipe"], metric["name"], value + unit, values, sources
 
 
 def print_table(reports: Sequence[dict[str, Any]]) -> None:
@@ -43,7 +46,7 @@ def print_table(reports: Sequence[dict[str, Any]]) -> None:
     # Where nothing is published, the column would only take the others' room.
     shown = headings if any(line[3] for line in lines) else headings[:3]
     for heading in shown:
-        table.add_column(heading, overflow="fold", no_wrap=heading != "published")
+        table.add_column(heading, no_wrap=True)
     for line in lines:
         table.add_row(*line[: len(shown)])
     Console().print(table)
@@ -84,8 +87,8 @@ def markdown(folder: Path, link: str) -> str:
         "Written by `keras-gen results --folder results --out RESULTS.md` from the report files in `results/`; a metric's",
         "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare.",
         "",
-        "| recipe | metric | measured | published |",
-        "|---|---|---|---|",
+        "| recipe | metric | measured | published | source |",
+        "|---|---|---|---|---|",
     ]
     lines += [f"| {' | '.join(row)} |" for report in reports for row in rows(report)]
     for report in reports:

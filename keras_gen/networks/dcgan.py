@@ -49,7 +49,8 @@ def dcgan_discriminator(spec: ImageSpec, width: int = 64) -> keras.Sequential:
     network = keras.Sequential(name="discriminator")
     network.add(keras.Input(spec.shape))
     for stage in range(stages):
-        network.add(layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=stage == 0, kernel_initializer=_init()))
+        # No bias, not even in the first: it changes little, and TensorFlow's graph optimizer fails on bias + LeakyReLU.
+        network.add(layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init()))
         if stage:
             network.add(BatchNormalization())
         network.add(layers.LeakyReLU(0.2))
