@@ -28,28 +28,29 @@ def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
     """(recipe, metric, value with its error, published value, its source) of each metric."""
     for metric in report["metrics"]:
         error = metric.get("stderr")
-        value = f"{metric['value']:.4g}" if error is None else f"{metric['value']:.2f} ± {error:.2f}"
-        unit = f" {metric['unit']}" if metric.get("unit") else ""
-        # What as many real images of another split score: the ceiling at this sample size.
+        digits = 2 if error is None or error >= 0.01 else 4
+        value = f"{metric['value']:.4g}" if error is None else f"{metric['value']:.{digits}f} ± {error:.{digits}f}"
+        unit = f" {metric['unit']}" if metric["unit"] not in ("fraction", "ratio") else ""
+        # What as many real images of another split score: the ceiling at this sample size; RESULTS.md says so.
         ceiling = metric.get("real_images_score")
-        unit += "" if ceiling is None else f" (real images: {ceiling:.2f})"
+        unit += "" if ceiling is None else f" (real {ceiling:.2f})"
         published = [line for line in report.get("published", []) if metric["name"].startswith(line["metric"])]
         values, sources = ("; ".join(str(line[key]) for line in published) for key in ("value", "source"))
         yield report["recipe"], metric["name"], value + unit, values, sources
 
 
 def print_table(reports: Sequence[dict[str, Any]]) -> None:
-    """The reports' metrics on the terminal."""
-    lines = [row for report in reports for row in rows(report)]
-    table = Table()
-    headings = ("recipe", "metric", "measured", "published")
-    # Where nothing is published, the column would only take the others' room.
-    shown = headings if any(line[3] for line in lines) else headings[:3]
-    for heading in shown:
-        table.add_column(heading, no_wrap=True)
-    for line in lines:
-        table.add_row(*line[: len(shown)])
-    Console().print(table)
+    """The reports' metrics on the terminal, a table each."""
+    for report in reports:
+        lines = [line[1:4] for line in rows(report)]
+        # Where nothing is published, the column would only take the others' room.
+        shown = 3 if any(line[2] for line in lines) else 2
+        table = Table(title=report["recipe"], title_justify="left")
+        for heading in ("metric", "measured", "published")[:shown]:
+            table.add_column(heading, overflow="fold")
+        for line in lines:
+            table.add_row(*line[:shown])
+        Console().print(table)
 
 
 def update(runs: Sequence[str | os.PathLike], folder: str | os.PathLike | None, out: str | os.PathLike | None) -> None:
@@ -85,7 +86,8 @@ def markdown(folder: Path, link: str) -> str:
         "# Results",
         "",
         "Written by `keras-gen results --folder results --out RESULTS.md` from the report files in `results/`; a metric's",
-        "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare.",
+        "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare. `real`",
+        "is what as many real images of another split score: the ceiling at this sample size.",
         "",
         "| recipe | metric | measured | published | source |",
         "|---|---|---|---|---|",
