@@ -1,6 +1,6 @@
 """DCGAN on scikit-learn's digits (8x8, 17 levels, embedded).
 
-Radford et al. 2015, scaled down to 8 px. About 40 s on 2 CPU cores. Expect precision and recall (k = 3, 359 test images,
+Radford et al. 2015, scaled down to 8 px. About 90 s on 2 busy CPU cores. Expect precision and recall (k = 3, 359 test images,
 random-conv features) of about 0.8 and 0.85; nothing is published on this data.
 """
 

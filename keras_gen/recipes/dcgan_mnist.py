@@ -1,6 +1,6 @@
 """DCGAN on MNIST (28x28, 256 levels).
 
-Radford et al. 2015, its networks scaled to 28 px. About 8 min on 2 CPU cores. No precision and recall in this feature
+Radford et al. 2015, its networks scaled to 28 px. About 8 min on 2 busy CPU cores. No precision and recall in this feature
 space is published; expect about 0.5 and 0.6 (k = 3, 10,000 test images, random-conv features).
 """
 

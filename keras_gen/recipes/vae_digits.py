@@ -1,6 +1,6 @@
 """VAE with a 2-D latent space on scikit-learn's digits (8x8, 17 levels, embedded).
 
-Kingma and Welling 2014, with a discretized Gaussian decoder. About 10 s on 2 CPU cores. Expect a test ELBO of about
+Kingma and Welling 2014, with a discretized Gaussian decoder. About 30 s on 2 busy CPU cores. Expect a test ELBO of about
 -96 nats (2.17 bits/dim); nothing is published on this data.
 """
 
