@@ -10,6 +10,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
 from keras_gen.models.generative_model import GenerativeModel
+from keras_gen.training.adam import Adam
 from keras_gen.training.ema import copy_of, update_average
 
 Batch = Mapping[str, tf.Tensor]
@@ -80,7 +81,7 @@ class AdversarialModel(GenerativeModel):
 
     def default_optimizers(self) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
         """For the generator's and the discriminator's side: Adam 2e-4, beta1 0.5 (Radford et al. 2015)."""
-        return keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5)
+        return Adam(2e-4, beta_1=0.5), Adam(2e-4, beta_1=0.5)
 
     def compile(
         self,

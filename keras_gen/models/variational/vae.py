@@ -17,6 +17,7 @@ from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussia
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
 from keras_gen.networks.convolutional import convolutional_decoder, convolutional_encoder
 from keras_gen.networks.mlp import mlp_decoder, mlp_encoder
+from keras_gen.training.adam import Adam
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 ARCHITECTURES = ("mlp", "convolutional")
@@ -218,7 +219,7 @@ class VAE(GenerativeModel):
         On a CPU, long runs of small networks gain from ``jit_compile=True, steps_per_execution=8``: about two thirds of the
         time a step (benchmarks/vae_step.py), after some seconds of compilation.
         """
-        optimizer = keras.optimizers.get(optimizer or keras.optimizers.Adam(1e-3))
+        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
         super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
         self.remember_compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
