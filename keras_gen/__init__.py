@@ -18,6 +18,9 @@ _PUBLIC = {
     "ExportFailed": "keras_gen.core.errors",
     "VAE": "keras_gen.models.variational.vae",
     "GAN": "keras_gen.models.adversarial.gan",
+    "PixelCNN": "keras_gen.models.autoregressive.pixel_cnn",
+    "GatedPixelCNN": "keras_gen.models.autoregressive.gated_pixel_cnn",
+    "PixelRNN": "keras_gen.models.autoregressive.pixel_rnn",
     "load": "keras_gen.loading",
 }
 _MODULES = ("data", "exporters", "evaluation", "training", "recipes", "runner")

@@ -71,7 +71,62 @@ class Images:
         return {"distribution": None, "range": [0, self.spec.levels - 1]}
 
 
-Input = Normal | Uniform | Images
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """Not noise but a condition: one int32 class an example, in ``[0, count - 1]``. Drawn uniformly where a test needs some."""
+
+    count: int
+    dtype: ClassVar[str] = "int32"
+    shape: ClassVar[tuple[int, ...]] = ()
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n]``."""
+        return generator.integers(0, self.count, n, dtype=np.int32)
+
+    def describe(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"distribution": None, "range": [0, self.count - 1]}
+
+    def check(self, name: str, values: Any, n: int) -> np.ndarray:
+        """``n`` labels as int32 ``[n]`` (one for all is repeated), or an ``InvalidInput``."""
+        array = np.asarray(values)
+        if array.dtype.kind not in "iu" or array.ndim > 1 or (array.ndim == 1 and len(array) != n):
+            raise InvalidInput(
+                f"{name} is {array.dtype} {list(array.shape)}; wanted {n} integers in [0, {self.count - 1}], or one for all."
+            )
+        if array.size and (array.min() < 0 or array.max() >= self.count):
+            wrong = int(array.min() if array.min() < 0 else array.max())
+            raise InvalidInput(f"{name} {wrong} is out of range; wanted integers in [0, {self.count - 1}].")
+        return np.broadcast_to(array.astype(np.int32), (n,))
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownPixels:
+    """Not noise but an input: which pixels are kept, uint8 ``[h, w, 1]``, a prefix of the raster scan.
+
+    Drawn as a prefix of uniform length where a test needs some.
+    """
+
+    spec: ImageSpec
+    dtype: ClassVar[str] = "uint8"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(height, width, 1)``."""
+        return (self.spec.height, self.spec.width, 1)
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n, height, width, 1]``."""
+        pixels = self.spec.height * self.spec.width
+        lengths = generator.integers(0, pixels + 1, n)
+        return (np.arange(pixels) < lengths[:, None]).astype(np.uint8).reshape(n, *self.shape)
+
+    def describe(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {"distribution": None, "range": [0, 1]}
+
+
+Input = Normal | Uniform | Images | Labels | KnownPixels
 NoiseSpec = Mapping[str, Normal | Uniform]
 
 
@@ -99,6 +154,12 @@ def draw(spec: Mapping[str, Input], n: int, seed: int) -> dict[str, np.ndarray]:
     return NoiseStream(spec, seed).take(n)
 
 
+def in_unit_interval(values: Any) -> bool:
+    """Whether all lie in ``[0, 1)``; NaN does not."""
+    values = np.asarray(values)
+    return bool(((values >= 0.0) & (values < 1.0)).all())
+
+
 def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> None:
     """Raises ``InvalidInput`` unless ``noise`` has the names and per-example shapes of ``spec``."""
     if set(noise) != set(spec):
@@ -109,3 +170,5 @@ def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> None:
             raise InvalidInput(
                 f"noise {name!r} has shape {list(shape)}; wanted [n, {', '.join(map(str, kind.shape))}]."
             )
+        if isinstance(kind, Uniform) and not in_unit_interval(noise[name]):
+            raise InvalidInput(f"noise {name!r} leaves [0, 1); draw it with keras_gen.core.noise.draw.")

@@ -41,10 +41,14 @@ def signature(endpoint: Endpoint) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec((None, *kind.shape), kind.dtype, name) for name, kind in endpoint.inputs.items()}
 
 
-def traced(endpoints: Mapping[str, Endpoint]) -> dict[str, Any]:
-    """Each endpoint as a ``tf.function`` of one dict, any batch size; XLA is left to the endpoint itself."""
+def traced(endpoints: Mapping[str, Endpoint], compiled: bool = False) -> dict[str, Any]:
+    """Each endpoint as a ``tf.function`` of one dict, any batch size; ``compiled``: by XLA, where the endpoint asks for it."""
     return {
-        name: tf.function(endpoint.function, input_signature=[signature(endpoint)])
+        name: tf.function(
+            endpoint.function,
+            input_signature=[signature(endpoint)],
+            jit_compile=True if compiled and endpoint.compiled else None,
+        )
         for name, endpoint in endpoints.items()
     }
 

@@ -17,7 +17,7 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import NoiseSpec, NoiseStream, check_noise
+from keras_gen.core.noise import Labels, NoiseSpec, NoiseStream, check_noise
 from keras_gen.core.registry import PROVIDED
 from keras_gen.core.replicas import replica_count
 
@@ -59,6 +59,8 @@ class GenerativeModel(keras.Model):
 
     # How many batches one training step eats; a two-player model sets it to its critic's turns.
     batches_per_step = 1
+    # Whether XLA compiles ``generate`` for ``sample``: pays where sampling is a long loop of small steps.
+    compiled_sampling = False
 
     def __init__(self, image_spec: ImageSpec | Sequence[int], seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -92,24 +94,65 @@ class GenerativeModel(keras.Model):
         """Images of the noise: a pure function, for any batch size. Returns uint8 ``[n, h, w, c]``."""
         raise NotImplementedError(f"{type(self).__name__} must say what it makes of noise.")
 
-    def sample(self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        """``n`` images, uint8 ``[n, h, w, c]``; a seed gives the same images whatever the batch size."""
+    def condition_spec(self) -> Mapping[str, Labels]:
+        """Name -> what else ``generate`` eats: the labels of class-conditional models."""
+        return {}
+
+    def checked_conditions(
+        self, conditions: Mapping[str, Any], n: int, *, required: bool = False
+    ) -> dict[str, np.ndarray]:
+        """The conditions of ``n`` examples as arrays. Those left out go through the classes in turn, unless ``required``."""
+        spec = self.condition_spec()
+        if unknown := set(conditions) - set(spec):
+            raise InvalidInput(
+                f"{type(self).__name__} got the condition {sorted(unknown)[0]!r}; it takes {', '.join(spec) or 'none'}."
+            )
+        if missing := [name for name in spec if conditions.get(name) is None and required]:
+            raise InvalidInput(f"{type(self).__name__} wants {missing[0]}=, one an image.")
+        return {
+            name: kind.check(name, np.arange(n) % kind.count if conditions.get(name) is None else conditions[name], n)
+            for name, kind in spec.items()
+        }
+
+    def sample(
+        self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
+    ) -> np.ndarray:
+        """``n`` images, uint8 ``[n, h, w, c]``; a seed gives the same images whatever the batch size.
+
+        Class-conditional models take ``label``, one or ``n`` integers; without it the classes come in turn.
+        """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise InvalidInput(f"n={n!r} images cannot be drawn; give an integer of at least 1.")
         if batch_size < 1:
             raise InvalidInput(f"batch_size={batch_size!r}; give an integer of at least 1.")
+        conditions = self.checked_conditions(conditions, n)
         stream = NoiseStream(self.noise_spec(), seed)
-        return np.concatenate([self.images_of(stream.take(min(batch_size, n - i))) for i in range(0, n, batch_size)])
+        parts = []
+        for start in range(0, n, batch_size):
+            part = slice(start, min(start + batch_size, n))
+            size = part.stop - start
+            inputs = {name: values[part] for name, values in conditions.items()}
+            noise = stream.take(size)
+            if start and size < batch_size and self.compiled_sampling:
+                # XLA compiles once a batch size: the short last batch is filled up rather than compiled for.
+                noise, inputs = (_filled(values, batch_size) for values in (noise, inputs))
+            parts.append(self.images_of(noise, inputs)[:size])
+        return np.concatenate(parts)
 
-    def images_of(self, noise: Mapping[str, Any]) -> np.ndarray:
-        """``generate``, compiled, for noise given as arrays: uint8 ``[n, h, w, c]``."""
+    def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
+        """``generate``, compiled, for noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
         check_noise(self.noise_spec(), noise)
+        n = len(next(iter(noise.values())))
+        inputs = self.checked_conditions(conditions or {}, n)
         if self._generate_function is None:
-            signature = {
-                name: tf.TensorSpec((None, *kind.shape), kind.dtype, name) for name, kind in self.noise_spec().items()
-            }
-            self._generate_function = tf.function(self.generate, input_signature=[signature])
-        return self._generate_function({name: tf.convert_to_tensor(value) for name, value in noise.items()}).numpy()
+            signature = [
+                {name: tf.TensorSpec((None, *kind.shape), kind.dtype, name) for name, kind in spec.items()}
+                for spec in (self.noise_spec(), self.condition_spec())
+            ]
+            self._generate_function = tf.function(
+                self.generate, input_signature=signature, jit_compile=self.compiled_sampling or None
+            )
+        return self._generate_function(*tf.nest.map_structure(tf.convert_to_tensor, (dict(noise), inputs))).numpy()
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Name -> function and inputs of all that is exported. Every model has ``sample``."""
@@ -285,6 +328,10 @@ def restored(config: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in config.items()
     }
+
+
+def _filled(values: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([value, np.repeat(value[-1:], size - len(value), axis=0)]) for name, value in values.items()}
 
 
 def replica_count_of(model: keras.Model) -> int:

@@ -3,5 +3,5 @@
 from keras_gen.core.registry import Registry
 
 RECIPES = Registry("recipe")
-for _name in ("vae_digits", "dcgan_digits", "vae_mnist", "dcgan_mnist"):
+for _name in ("vae_digits", "dcgan_digits", "vae_mnist", "dcgan_mnist", "pixel_cnn_mnist", "gated_pixel_cnn_mnist"):
     RECIPES.register(_name, f"keras_gen.recipes.{_name}:{_name}")

@@ -1,0 +1,251 @@
+"""What all autoregressive models share: exact likelihood, cached sampling, completion, endpoints, training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.core.endpoint import Endpoint
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_spec import ImageSpec
+from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec, NoiseStream
+from keras_gen.core.replicas import fit_for_policy, global_mean
+from keras_gen.layers.causal import CausalLayer
+from keras_gen.losses.pixel_distributions import OUTPUTS, PixelDistribution
+from keras_gen.models.autoregressive.cached_sampler import draw_images
+from keras_gen.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, dtype_policy
+from keras_gen.training.adam import Adam
+
+
+class AutoregressiveModel(GenerativeModel):
+    """log P(x) = sum of log P(x_i | x_1 ... x_(i-1)) over pixels in raster order, channels in the order R, G, B.
+
+    A subclass gives its network as causal layers (``make_stack``); the first eats the image in ``[-1, 1]`` as both streams,
+    the last gives ``distribution.parameters`` features.
+
+    Args:
+        image_spec: the images.
+        output: ``"bernoulli"`` (binary images alone), ``"softmax"``, ``"logistic_mixture"``; default by levels.
+        mixtures: components of the logistic mixture.
+        classes: for class-conditional models, how many; labels are then part of training data and sampling.
+    """
+
+    # Small graphs of many steps: XLA samples them many times faster than the plain graph.
+    compiled_sampling = True
+
+    def __init__(
+        self,
+        image_spec: ImageSpec | Sequence[int],
+        *,
+        output: str | None = None,
+        mixtures: int = 10,
+        classes: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(image_spec, **kwargs)
+        self.output_name = output or ("bernoulli" if self.image_spec.levels == 2 else "softmax")
+        for name, value in (("mixtures", mixtures), ("classes", classes)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InvalidInput(f"{name}={value!r}; give an integer of at least 1.")
+        self.mixtures, self.classes = mixtures, classes
+        self.distribution = self.make_distribution()
+        self._log_prob_function = self._complete_function = None
+
+    def finish(self) -> None:
+        """Last lines of a subclass' constructor: makes and builds the network."""
+        with dtype_policy(self.dtype_policy.name):
+            self.stack = self.make_stack()
+            # A 1 x 1 picture of the right features would do; the real size also tries pyramids and strides.
+            with tf.init_scope():
+                image = tf.zeros((1, *self.image_spec.shape))
+                self.parameters_of(image, tf.zeros((1, self.classes or 1)))
+        self.bits_tracker = keras.metrics.Mean("bits_per_dim")
+        self.built = True
+
+    # --- the subclass' part -----------------------------------------------------------------------------------------
+
+    def make_distribution(self) -> PixelDistribution:
+        """What the network's outputs mean."""
+        return OUTPUTS.get(self.output_name)(self.image_spec, self.mixtures)
+
+    def make_stack(self) -> list[CausalLayer]:
+        """The network, a causal layer after the other."""
+        raise NotImplementedError(f"{type(self).__name__} must give its layers.")
+
+    def checked_sizes(self, **sizes: int) -> list[int]:
+        """The sizes, each an integer of at least 1; ``filters`` must split among the image's channels."""
+        for name, value in sizes.items():
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidInput(f"{name}={value!r}; give an integer of at least 1.")
+        channels = self.image_spec.channels
+        if sizes.get("filters", channels) % channels:
+            raise InvalidInput(
+                f"filters={sizes['filters']} do not split among the image's {channels} channels, which the masks keep in order; "
+                f"give a multiple of {channels}."
+            )
+        return list(sizes.values())
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "output": self.output_name, "mixtures": self.mixtures, "classes": self.classes}
+
+    # --- the density ------------------------------------------------------------------------------------------------
+
+    def parameters_of(self, scaled: Any, condition: Any = None, training: bool = False) -> tf.Tensor:
+        """Every pixel's distribution, float32 ``[b, h, w, parameters]``, of images in ``[-1, 1]``, all pixels at once."""
+        above = here = scaled
+        for layer in self.stack:
+            above, here = layer(above, here, condition, training=training)
+        return tf.cast(here, tf.float32)
+
+    def image_log_prob(self, images: Any, labels: Any = None, training: bool = False) -> tf.Tensor:
+        """log P of uint8 images, nats ``[b]``, as TensorFlow computes it."""
+        parameters = self.parameters_of(self.image_spec.to_unit(images), self._condition(labels), training)
+        return self.distribution.log_prob(images, parameters)
+
+    def log_prob(self, images: np.ndarray, *, batch_size: int = 100, **conditions: Any) -> np.ndarray:
+        """Exact log P of discrete images: float32 ``[n]`` nats. Class-conditional models want ``label=``."""
+        images = self.image_spec.check(images)
+        labels = self.checked_conditions(conditions, len(images), required=True).get("label")
+        if self._log_prob_function is None:
+            self._log_prob_function = tf.function(self.image_log_prob, reduce_retracing=True)
+        parts = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
+        return np.concatenate(
+            [self._log_prob_function(images[p], None if labels is None else labels[p]).numpy() for p in parts]
+        )
+
+    def bits_per_dim(self, images: np.ndarray, **conditions: Any) -> np.ndarray:
+        """``-log2 P / dimensions`` of each image: float32 ``[n]``."""
+        return -self.log_prob(images, **conditions) / np.float32(self.image_spec.dimensions * np.log(2.0))
+
+    def _condition(self, labels: Any) -> tf.Tensor | None:
+        """One-hot ``[b, classes]``; a label that is none of the classes gives zeros, as no class was seen in training."""
+        return None if self.classes is None else tf.one_hot(tf.cast(labels, tf.int32), self.classes)
+
+    # --- sampling ---------------------------------------------------------------------------------------------------
+
+    def noise_spec(self) -> NoiseSpec:
+        """``{"u": Uniform([h, w, c])}``, and ``"component"`` for mixtures: one uniform a choice."""
+        return self.distribution.noise_spec()
+
+    def condition_spec(self) -> dict[str, Labels]:
+        """``{"label": Labels(classes)}`` for class-conditional models."""
+        return {} if self.classes is None else {"label": Labels(self.classes)}
+
+    def generate(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> tf.Tensor:
+        """Images of uniforms (and labels), pixel by pixel: uint8 ``[n, h, w, c]``."""
+        return self._drawn(noise, conditions, None)
+
+    def _drawn(self, noise: Mapping[str, Any], conditions: Any, known: tuple[Any, Any] | None) -> tf.Tensor:
+        noise = {name: tf.convert_to_tensor(noise[name]) for name in self.noise_spec()}
+        condition = self._condition((conditions or {}).get("label"))
+        return draw_images(self.stack, self.distribution, self.image_spec, noise, condition, known)
+
+    def complete(
+        self, images: np.ndarray, known_mask: np.ndarray, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
+    ) -> np.ndarray:
+        """Draws the unknown pixels given the known ones: uint8 ``[n, h, w, c]``, known pixels kept.
+
+        Exact conditional samples, which this order of pixels allows where what is known comes first.
+
+        Args:
+            images: uint8 ``[n, h, w, c]``; unknown pixels may hold anything.
+            known_mask: boolean ``[h, w]`` or ``[n, h, w]``, true where a pixel is known: in each image the first so many
+                pixels in raster order.
+            seed: of the uniforms; with nothing known the images are those of ``sample``.
+
+        Raises:
+            InvalidInput: images or mask of a wrong kind, or a known pixel after an unknown one.
+        """
+        images = self.image_spec.check(images)
+        mask = self._checked_mask(known_mask, len(images))
+        conditions = self.checked_conditions(conditions, len(images))
+        stream = NoiseStream(self.noise_spec(), seed)
+        if self._complete_function is None:
+            self._complete_function = tf.function(
+                lambda noise, conditions, image, known: self._drawn(noise, conditions, (image, known)),
+                jit_compile=self.compiled_sampling,
+            )
+        results = []
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            noise = stream.take(len(images[part]))
+            some = {name: values[part] for name, values in conditions.items()}
+            arguments = tf.nest.map_structure(tf.convert_to_tensor, (noise, some, images[part], mask[part]))
+            results.append(self._complete_function(*arguments).numpy())
+        return np.concatenate(results)
+
+    def _checked_mask(self, known_mask: Any, n: int) -> np.ndarray:
+        mask = np.asarray(known_mask)
+        size = self.image_spec.shape[:2]
+        if mask.dtype != bool or mask.shape not in (size, (n, *size)):
+            raise InvalidInput(
+                f"known_mask is {mask.dtype} {list(mask.shape)}; wanted booleans {list(size)}, or {[n, *size]}."
+            )
+        mask = np.broadcast_to(mask, (n, *size))
+        flat = mask.reshape(n, -1)
+        broken = (flat[:, 1:] & ~flat[:, :-1]).any(axis=1)
+        if broken.any():
+            raise InvalidInput(
+                f"known_mask of image {int(broken.argmax())} knows a pixel that comes after an unknown one; the model draws in "
+                "raster order and can condition on a first part alone: whole rows from the top, and the left of the next."
+            )
+        return mask[..., None].astype(np.uint8)
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """``sample``; ``complete``: image and known pixels beside the noise; ``log_prob``: image -> nats."""
+        noise, conditions, spec = self.noise_spec(), self.condition_spec(), self.image_spec
+        levels = {"image": (0, spec.levels - 1)}
+        return {
+            "sample": Endpoint(
+                lambda inputs: {"image": self._drawn(inputs, inputs, None)},
+                {**noise, **conditions},
+                levels,
+                compiled=self.compiled_sampling,
+                sequential=True,
+            ),
+            "complete": Endpoint(
+                lambda inputs: {"image": self._drawn(inputs, inputs, (inputs["image"], inputs["known"]))},
+                {"image": Images(spec), "known": KnownPixels(spec), **noise, **conditions},
+                levels,
+                compiled=self.compiled_sampling,
+                sequential=True,
+            ),
+            "log_prob": Endpoint(
+                lambda inputs: {"log_prob": self.image_log_prob(inputs["image"], inputs.get("label"))},
+                {"image": Images(spec), **conditions},
+                {"log_prob": None},
+            ),
+        }
+
+    # --- training ---------------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras'."""
+        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
+        super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
+        self.remember_compile(optimizer=optimizer, **kwargs)
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """log P of a batch (dict with ``"image"`` and, for class-conditional models, ``"label"``): nats ``[b]``."""
+        batch = inputs if isinstance(inputs, Mapping) else {"image": inputs}
+        if self.classes is not None and "label" not in batch:
+            raise InvalidInput(
+                f"This {type(self).__name__} is one of {self.classes} classes; train and measure it on images with labels: "
+                "fit(images, labels), or a dict with 'image' and 'label'."
+            )
+        return self.image_log_prob(batch["image"], batch.get("label"), training)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> tf.Tensor:
+        """The negative log-likelihood in nats, this replica's share of the global mean."""
+        self.bits_tracker.update_state(-y_pred / (self.image_spec.dimensions * np.log(2.0)))
+        loss = global_mean(-y_pred)
+        for penalty in self.losses:
+            loss += global_mean(penalty)
+        return loss

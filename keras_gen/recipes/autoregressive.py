@@ -1,0 +1,47 @@
+"""What the recipes of autoregressive models share."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras_gen as kg
+from keras_gen.recipes.recipe import Recipe
+
+
+def autoregressive_recipe(
+    data: str,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    build: Callable[[kg.ImageSpec], Any],
+    *,
+    augment: str | None = None,
+    samples: int = 2_000,
+    published: tuple[tuple[str, float, str], ...] = (),
+    compile_arguments: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """``build(spec)`` gives the model; Adam with its rate falling to zero along a cosine, a checkpoint an epoch."""
+
+    def model(spec: kg.ImageSpec, steps: int) -> Any:
+        import keras
+
+        from keras_gen.core.replicas import replica_count
+        from keras_gen.training.adam import Adam
+
+        made = build(spec)
+        alone = replica_count() == 1  # XLA and strategies of several replicas do not go together
+        options = dict(compile_arguments or {}) if alone else {}
+        made.compile(Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)), **options)
+        return made
+
+    return Recipe(
+        data,
+        model,
+        epochs,
+        batch_size,
+        seed,
+        augment,
+        sample_every=max(1, epochs // 10),
+        evaluation={"samples": samples},
+        published=published,
+    )

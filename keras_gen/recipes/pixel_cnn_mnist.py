@@ -1,0 +1,31 @@
+"""PixelCNN on binarized MNIST (fixed binarization; Larochelle and Murray 2011).
+
+van den Oord et al. 2016: 81.30 nats on the test images. A 7 x 7 mask-A layer and 7 residual blocks of 3 x 3 mask-B layers,
+32 features in 64, bfloat16 arithmetic.
+"""
+
+import keras_gen as kg
+from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+
+
+def pixel_cnn_mnist(
+    data: str = "binarized_mnist",
+    epochs: PositiveInt = 16,
+    batch_size: PositiveInt = 32,
+    learning_rate: PositiveFloat = 1e-3,
+    filters: PositiveInt = 32,
+    blocks: PositiveInt = 7,
+    dtype: Precision = "mixed_bfloat16",
+    seed: int = 0,
+) -> Recipe:
+    """Trained on the 50,000 training images."""
+    return autoregressive_recipe(
+        data,
+        epochs,
+        batch_size,
+        learning_rate,
+        seed,
+        lambda spec: kg.PixelCNN(spec, filters, blocks, dtype=dtype, seed=seed),
+        published=(("nll", 81.30, "van den Oord et al. 2016, table 4, PixelCNN"),),
+    )
