@@ -20,6 +20,7 @@ _PUBLIC = {
     "GAN": "keras_gen.models.adversarial.gan",
     "PixelCNN": "keras_gen.models.autoregressive.pixel_cnn",
     "GatedPixelCNN": "keras_gen.models.autoregressive.gated_pixel_cnn",
+    "PixelCNNPlusPlus": "keras_gen.models.autoregressive.pixel_cnn_pp",
     "PixelRNN": "keras_gen.models.autoregressive.pixel_rnn",
     "load": "keras_gen.loading",
 }

@@ -7,7 +7,7 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +46,20 @@ def write_artifact(
     # The live model itself is asked wherever it computes in float32, from graphs of its own.
     live = run_graphs(traced((twin if policies else model).endpoints()))
     references = {name: reference_of(name, endpoint, live) for name, endpoint in endpoints.items()}
-    graphs = traced(endpoints)
     with written_beside(path) as folder:
         folder.mkdir()
         write_references(folder, references)
-        entries = {name: target.write(graphs, folder, version) for name, target in chosen.items()}
+        entries = {
+            name: target.write(traced(endpoints, target.compiled), folder, version) for name, target in chosen.items()
+        }
         manifest = describe_model(model, policies, version, {p for target in chosen.values() for p in target.packages})
         manifest["endpoints"] = {
             name: describe_endpoint(endpoint, references[name][BATCH_SIZES[0]][1])
             for name, endpoint in endpoints.items()
         }
         manifest["formats"] = entries
-        manifest["parity"] = {name: _parity(folder, name, entry, list(endpoints)) for name, entry in entries.items()}
+        sequential = {name: endpoint.sequential for name, endpoint in endpoints.items()}
+        manifest["parity"] = {name: _parity(folder, name, entry, sequential) for name, entry in entries.items()}
         return seal(folder, manifest)
 
 
@@ -87,7 +89,7 @@ def _version(path: Path, wanted: int | None) -> int:
     return wanted or manifest["version"] + 1
 
 
-def _parity(folder: Path, format_name: str, entry: dict[str, Any], endpoints: Sequence[str]) -> dict[str, Any]:
+def _parity(folder: Path, format_name: str, entry: dict[str, Any], endpoints: Mapping[str, bool]) -> dict[str, Any]:
     """The format's parity for the manifest. ``ExportFailed`` if anything breaks the rule."""
     agreements = compare_format(folder, format_name, entry, endpoints)
     for endpoint, agreement in agreements.items():

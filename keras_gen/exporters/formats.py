@@ -23,12 +23,13 @@ class Format:
 
     ``write(graphs, folder, version)`` writes all endpoints below the artifact's ``folder`` and returns the format's
     entry for the manifest; ``load(folder, entry)`` makes them runnable again. ``packages`` are those whose versions
-    matter.
+    matter. ``compiled``: whether graphs may carry XLA where an endpoint asks for it.
     """
 
     packages: tuple[str, ...]
     write: Callable[[Graphs, Path, int], dict[str, Any]]
     load: Callable[[Path, Mapping[str, Any]], Run]
+    compiled: bool = False
 
 
 FORMATS = Registry("export format")

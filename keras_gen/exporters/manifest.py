@@ -71,6 +71,7 @@ def describe_endpoint(endpoint: Endpoint, outputs: Mapping[str, np.ndarray]) -> 
             }
             for name, value in outputs.items()
         },
+        "sequential": endpoint.sequential,
     }
 
 

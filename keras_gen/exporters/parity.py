@@ -3,11 +3,14 @@
 The rule: floats agree within 1e-4 absolute plus 1e-4 relative. Integers (levels of images) differ by at most one
 level, and in at most one of 1000 values (one value is always allowed): those that lie on the border of rounding, where
 the last bit of a float decides. A flipped pixel of a binary image is one level.
+
+Where an endpoint draws values in order, each given those before it, one flip at a border changes all that follow it in that
+image. There the first difference of an image counts alone, and one image in all may have one.
 """
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +34,10 @@ class Agreement:
     """How far an endpoint's outputs lie from the reference, over all outputs and batch sizes.
 
     ``max_abs_error`` is in the output's own unit (levels, for images); ``differing`` of ``integers`` integer values
-    differ; ``problems`` says which outputs break the rule.
+    differ; ``problems`` says which outputs break the rule. ``sequential``: integers are drawn in order.
     """
+
+    sequential: bool = False
 
     batch_sizes: list[int] = dataclasses.field(default_factory=list)
     max_abs_error: float = 0.0
@@ -59,6 +64,10 @@ class Agreement:
         error = np.zeros(wanted.shape, wide)  # equal infinities do not differ
         np.subtract(found.astype(wide), wanted.astype(wide), out=error, where=found != wanted)
         error = np.abs(error)
+        if whole and self.sequential:
+            flat = error.reshape(len(error), -1)
+            earlier = np.cumsum(flat > 0, axis=1) - (flat > 0)
+            error = np.where(earlier == 0, flat, 0)  # what follows a difference is drawn after another image
         self.max_abs_error = max(self.max_abs_error, float(np.max(error, initial=0.0)))
         if whole:
             self.differing += int(np.count_nonzero(error))
@@ -73,7 +82,9 @@ class Agreement:
 
     def close(self) -> None:
         """Called after the last output: too many values on the border are no border."""
-        if self.differing > max(1, BORDER_VALUES * self.integers):
+        if self.sequential and self.differing > 1:
+            self.problems.append(f"{self.differing} images differ; wanted 1 at most")
+        elif self.differing > max(1, BORDER_VALUES * self.integers):
             self.problems.append(f"{self.differing} of {self.integers} integer values differ; wanted 1 of 1000 at most")
 
 
@@ -125,9 +136,9 @@ def read_reference(folder: Path, endpoint: str) -> Reference:
     return reference
 
 
-def compare(reference: Reference, run: Run, endpoint: str) -> Agreement:
+def compare(reference: Reference, run: Run, endpoint: str, sequential: bool = False) -> Agreement:
     """Runs the endpoint on the reference's inputs and holds its outputs against the rule."""
-    agreement = Agreement()
+    agreement = Agreement(sequential)
     for size, (inputs, wanted) in reference.items():
         found = run(endpoint, inputs)
         agreement.batch_sizes.append(size)
@@ -138,11 +149,13 @@ def compare(reference: Reference, run: Run, endpoint: str) -> Agreement:
 
 
 def compare_format(
-    folder: Path, format_name: str, entry: Mapping[str, Any], endpoints: Sequence[str]
+    folder: Path, format_name: str, entry: Mapping[str, Any], endpoints: Mapping[str, bool]
 ) -> dict[str, Agreement]:
-    """Loads one written format and compares each endpoint with the references written beside it."""
+    """Loads one written format and compares each endpoint (name -> is it sequential) with the references beside it."""
     run = FORMATS.get(format_name).load(folder, entry)
-    return {endpoint: compare(read_reference(folder, endpoint), run, endpoint) for endpoint in endpoints}
+    return {
+        name: compare(read_reference(folder, name), run, name, sequential) for name, sequential in endpoints.items()
+    }
 
 
 def verify(path: str | os.PathLike) -> dict[str, Any]:
@@ -159,7 +172,8 @@ def verify(path: str | os.PathLike) -> dict[str, Any]:
     check_files(folder, manifest)
     formats = {}
     for name, entry in manifest["formats"].items():
-        agreements = compare_format(folder, name, entry, list(manifest["endpoints"]))
+        sequential = {endpoint: entry.get("sequential", False) for endpoint, entry in manifest["endpoints"].items()}
+        agreements = compare_format(folder, name, entry, sequential)
         for endpoint, agreement in agreements.items():
             if agreement.problems:
                 raise InvalidInput(

@@ -42,4 +42,4 @@ def load(folder: Path, entry: Mapping[str, Any]) -> Run:
     return run
 
 
-SAVED_MODEL = Format(("tensorflow",), write, load)
+SAVED_MODEL = Format(("tensorflow",), write, load, compiled=True)

@@ -60,6 +60,44 @@ class CausalLayer(keras.layers.Layer):
         return carried
 
 
+class Blanks:
+    """Zeros like what a function makes, which runs once, for its shapes: rows ``[w, b, c]``, pixels ``[b, c]``, numbers."""
+
+    def __init__(self):
+        self._specs = None
+
+    def specs(self, make: Any) -> Nest:
+        """The nest's shapes; those of the batch are left open."""
+        if self._specs is None:
+            self._specs = tf.nest.map_structure(
+                lambda x: tf.TensorSpec([None if i == len(x.shape) - 2 else n for i, n in enumerate(x.shape)], x.dtype),
+                make(),
+            )
+        return self._specs
+
+    def zeros(self, make: Any, batch: Any) -> Nest:
+        """The nest, zero."""
+        return tf.nest.map_structure(
+            lambda spec: tf.zeros([batch if size is None else size for size in spec.shape], spec.dtype), self.specs(make)
+        )
+
+
+def where_due(due: tf.Tensor, new: Any, old: Nest) -> Nest:
+    """``new()`` if ``due`` (and computed then alone), else ``old``.
+
+    A loop of one turn or none: ``tf.cond`` in a loop's body is beyond the conversion to ONNX.
+    """
+    turns = tf.cast(due, tf.int32)
+    _, result = tf.while_loop(
+        lambda turn, _: turn < turns,
+        lambda turn, _: (turn + 1, new()),
+        (tf.constant(0), old),
+        maximum_iterations=1,
+        parallel_iterations=1,
+    )
+    return result
+
+
 def at(nest: Nest, index: Any) -> Nest:
     """Entry ``index`` of every tensor's first axis."""
     return tf.nest.map_structure(lambda x: tf.gather(x, index), nest)

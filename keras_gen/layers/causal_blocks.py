@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.layers.causal import CausalLayer, Nest, Place, at
+from keras_gen.layers.causal import CausalLayer, Nest, Place, at, row_product
 from keras_gen.layers.masked_convolution import MaskedConv2D, RowsAboveConv2D
 
 
@@ -122,9 +122,10 @@ class GatedBlock(CausalLayer):
     def call(self, above: Any, here: Any, condition: Any = None, training: bool = False) -> tuple[Any, Any]:
         """``[b, h, w, filters]`` each (the image, if first) to ``[b, h, w, filters]`` each; condition ``[b, conditions]``."""
         vertical = self.vertical.convolve(above)
-        horizontal = self.horizontal.convolve(here) + self.across(vertical)
         if self.conditions:
             vertical = vertical + self.condition_above(condition)[:, None, None]
+        horizontal = self.horizontal.convolve(here) + self.across(vertical)
+        if self.conditions:
             horizontal = horizontal + self.condition_here(condition)[:, None, None]
         onward = self.onward.convolve(gated(horizontal))
         return gated(vertical), onward if self.first else here + onward
@@ -146,11 +147,10 @@ class GatedBlock(CausalLayer):
     def row(self, weights: Nest, carried: Nest, y: Any, above: Any, condition: Any) -> tuple[Any, Nest, Nest]:
         """The vertical stack's row, and what it adds to each pixel of the horizontal one."""
         vertical, _, kept = self.vertical.row(weights["vertical"], carried, y, above, condition)
-        width, batch = vertical.shape[0], tf.shape(vertical)[1]
-        across = tf.reshape(vertical, (-1, 2 * self.filters)) @ weights["across"]
-        values = tf.reshape(across, (width, batch, 2 * self.filters)) + weights["horizontal"]["bias"]
         if self.conditions:
             vertical = vertical + (condition @ weights["condition"][0])[None]
+        values = row_product([vertical], weights["across"]) + weights["horizontal"]["bias"]
+        if self.conditions:
             values = values + (condition @ weights["condition"][1])[None]
         return gated(vertical), values, kept
 

@@ -126,7 +126,7 @@ class RowLSTM(CausalLSTM):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class DiagonalBiLSTM(CausalLSTM):
-    """Sections 3.2 and 3.3: along the diagonals, from both top corners; together they hear all pixels before.
+    """Sections 3.2 and 3.3: along the diagonals, from both top corners; together they hear all features before.
 
     A state hears its neighbours towards its corner: the pixel beside it and the one above. The map that comes from the right
     is shifted down by a row before it is added, so that it knows finished rows alone.

@@ -12,7 +12,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec, NoiseStream
 from keras_gen.core.replicas import fit_for_policy, global_mean
-from keras_gen.layers.causal import CausalLayer
+from keras_gen.layers.causal import Blanks, CausalLayer
 from keras_gen.losses.pixel_distributions import OUTPUTS, PixelDistribution
 from keras_gen.models.autoregressive.cached_sampler import draw_images
 from keras_gen.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, dtype_policy
@@ -34,6 +34,8 @@ class AutoregressiveModel(GenerativeModel):
 
     # Small graphs of many steps: XLA samples them many times faster than the plain graph.
     compiled_sampling = True
+    # Whether the network hears a condition.
+    conditional = False
 
     def __init__(
         self,
@@ -49,6 +51,8 @@ class AutoregressiveModel(GenerativeModel):
         for name, value in (("mixtures", mixtures), ("classes", classes)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InvalidInput(f"{name}={value!r}; give an integer of at least 1.")
+        if classes is not None and not self.conditional:
+            raise InvalidInput(f"{type(self).__name__} takes no classes; the class-conditional model is GatedPixelCNN.")
         self.mixtures, self.classes = mixtures, classes
         self.distribution = self.make_distribution()
         self._log_prob_function = self._complete_function = None
@@ -61,6 +65,7 @@ class AutoregressiveModel(GenerativeModel):
             with tf.init_scope():
                 image = tf.zeros((1, *self.image_spec.shape))
                 self.parameters_of(image, tf.zeros((1, self.classes or 1)))
+        self._blanks = Blanks()
         self.bits_tracker = keras.metrics.Mean("bits_per_dim")
         self.built = True
 
@@ -141,7 +146,7 @@ class AutoregressiveModel(GenerativeModel):
     def _drawn(self, noise: Mapping[str, Any], conditions: Any, known: tuple[Any, Any] | None) -> tf.Tensor:
         noise = {name: tf.convert_to_tensor(noise[name]) for name in self.noise_spec()}
         condition = self._condition((conditions or {}).get("label"))
-        return draw_images(self.stack, self.distribution, self.image_spec, noise, condition, known)
+        return draw_images(self.stack, self.distribution, self.image_spec, noise, self._blanks, condition, known)
 
     def complete(
         self, images: np.ndarray, known_mask: np.ndarray, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
@@ -195,7 +200,7 @@ class AutoregressiveModel(GenerativeModel):
         return mask[..., None].astype(np.uint8)
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """``sample``; ``complete``: image and known pixels beside the noise; ``log_prob``: image -> nats."""
+        """``sample``; ``complete``: the same with an image and a mask of its known pixels; ``log_prob``: image -> nats."""
         noise, conditions, spec = self.noise_spec(), self.condition_spec(), self.image_spec
         levels = {"image": (0, spec.levels - 1)}
         return {
@@ -207,8 +212,8 @@ class AutoregressiveModel(GenerativeModel):
                 sequential=True,
             ),
             "complete": Endpoint(
-                lambda inputs: {"image": self._drawn(inputs, inputs, (inputs["image"], inputs["known"]))},
-                {"image": Images(spec), "known": KnownPixels(spec), **noise, **conditions},
+                lambda inputs: {"image": self._drawn(inputs, inputs, (inputs["known_image"], inputs["known_mask"]))},
+                {"known_image": Images(spec), "known_mask": KnownPixels(spec), **noise, **conditions},
                 levels,
                 compiled=self.compiled_sampling,
                 sequential=True,
@@ -244,6 +249,7 @@ class AutoregressiveModel(GenerativeModel):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> tf.Tensor:
         """The negative log-likelihood in nats, this replica's share of the global mean."""
+        self._blanks = Blanks()
         self.bits_tracker.update_state(-y_pred / (self.image_spec.dimensions * np.log(2.0)))
         loss = global_mean(-y_pred)
         for penalty in self.losses:

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.layers.causal import CausalLayer, at
+from keras_gen.layers.causal import Blanks, CausalLayer, at
 from keras_gen.losses.pixel_distributions import PixelDistribution
 
 
@@ -19,6 +19,7 @@ def draw_images(
     distribution: PixelDistribution,
     spec: ImageSpec,
     noise: Mapping[str, tf.Tensor],
+    blanks: Blanks,
     condition: tf.Tensor | None = None,
     known: tuple[tf.Tensor, tf.Tensor] | None = None,
 ) -> tf.Tensor:
@@ -28,6 +29,7 @@ def draw_images(
         stack: the network; its first layer eats the image in ``[-1, 1]``, its last gives the pixel's parameters.
         distribution: what the parameters mean.
         noise: name -> ``[b, h, w, ...]``.
+        blanks: the stack's own, which keeps the shapes of what it remembers.
         condition: ``[b, conditions]`` or None.
         known: images ``[b, h, w, c]`` and a mask ``[b, h, w, 1]``, not 0 where their pixels are kept.
     """
@@ -45,7 +47,7 @@ def draw_images(
             above, value, keep = layer.row(weight, state, y, above, condition)
             values.append(value)
             kept.append(keep)
-        row, remembered = _row(stack, weights, values, distribution, spec, at(inputs, y), y, condition, batch)
+        row, remembered = _row(stack, weights, values, distribution, spec, at(inputs, y), y, condition, blanks)
         carried = [layer.end_row(*state) for layer, *state in zip(stack, weights, carried, kept, remembered)]
         return y + 1, carried, image.write(y, row)
 
@@ -70,7 +72,7 @@ def _row(
     inputs: Mapping[str, tf.Tensor],
     y: tf.Tensor,
     condition: tf.Tensor | None,
-    batch: tf.Tensor,
+    blanks: Blanks,
 ) -> tuple[tf.Tensor, Any]:
     """One row of levels ``[w, b, c]``, and what every layer remembers of it ``[w, b, ...]``."""
 
@@ -88,10 +90,10 @@ def _row(
         written = [array.write(x, value) for array, value in zip(arrays, tf.nest.flatten(remembered), strict=True)]
         return x + 1, windows, written, row.write(x, levels)
 
+    batch = tf.shape(next(iter(inputs.values())))[1]
     windows = [layer.windows(batch) for layer in stack]
-    # Run for its shapes alone; nobody reads its values, so nothing of it is computed.
-    probe = network(0, windows, tf.zeros((batch, spec.channels)))[2]
-    arrays = [tf.TensorArray(v.dtype, spec.width, element_shape=v.shape) for v in tf.nest.flatten(probe)]
+    remembered = blanks.specs(lambda: network(0, windows, tf.zeros((batch, spec.channels)))[2])
+    arrays = [tf.TensorArray(s.dtype, spec.width, element_shape=s.shape) for s in tf.nest.flatten(remembered)]
     row = tf.TensorArray(tf.float32, spec.width, element_shape=(None, spec.channels))
     _, _, arrays, row = tf.while_loop(
         lambda x, *_: x < spec.width,
@@ -100,7 +102,7 @@ def _row(
         maximum_iterations=spec.width,
         parallel_iterations=1,
     )
-    return row.stack(), tf.nest.pack_sequence_as(probe, [array.stack() for array in arrays])
+    return row.stack(), tf.nest.pack_sequence_as(remembered, [array.stack() for array in arrays])
 
 
 def _pixel(

@@ -25,6 +25,8 @@ class GatedPixelCNN(AutoregressiveModel):
         output, mixtures, seed: see ``AutoregressiveModel``.
     """
 
+    conditional = True
+
     def __init__(
         self,
         image_spec: ImageSpec | Sequence[int],

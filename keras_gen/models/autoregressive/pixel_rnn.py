@@ -23,7 +23,8 @@ class PixelRNN(AutoregressiveModel):
     """van den Oord, Kalchbrenner and Kavukcuoglu 2016, sections 3.1 to 3.3 and table 1.
 
     A masked 7 x 7 convolution (A), LSTM layers with residuals, two 1 x 1 layers. A Row LSTM sees the triangle above a pixel
-    (and, by its first layers, a little beside it), a Diagonal BiLSTM all that came before.
+    (and, by its first layers, a little beside it), a Diagonal BiLSTM all that came before, except that the first layer's mask
+    hides the last pixel of the row just above from pixels far to its left.
 
     Args:
         image_spec: the images.

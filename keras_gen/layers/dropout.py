@@ -1,0 +1,42 @@
+"""Dropout that replicas share out as they share out a batch."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_gen.core.noise import Uniform
+from keras_gen.core.replicas import step_noise
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class Dropout(keras.layers.Layer):
+    """Srivastava et al. 2014, scaled in training. ``keras.layers.Dropout`` draws the same mask on every replica.
+
+    The draw is a function of the seed and of the layer's own count of training calls, which is saved with the weights: a
+    resumed training drops what the uninterrupted one would have, and two replicas what one would have.
+    """
+
+    def __init__(self, rate: float, seed: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the counter."""
+        self.calls = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, aggregation="only_first_replica", name="calls"
+        )
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Features ``[b, ...]`` to the same, a share ``rate`` of them zero in training."""
+        if not training or not self.rate:
+            return x
+        batch = x.shape[0] or tf.shape(x)[0]
+        uniform = step_noise({"u": Uniform(tuple(x.shape[1:]))}, batch, self.seed, self.calls.value)["u"]
+        self.calls.assign(self.calls + 1)
+        return x * tf.cast(uniform >= self.rate, x.dtype) * tf.cast(1.0 / (1.0 - self.rate), x.dtype)
