@@ -58,7 +58,13 @@ FLOORS = {
 }
 # What may be imported from anywhere: the package itself (names that load late) and the empty roots.
 GROUND = {"__init__", *(f"{name}.__init__" for name in ("core", "layers", "losses", "metrics", "networks", "training"))}
-GROUND |= {"models.__init__", "models.variational.__init__", "models.adversarial.__init__", "models.autoregressive.__init__", "exporters.__init__"}
+GROUND |= {
+    "models.__init__",
+    "models.variational.__init__",
+    "models.adversarial.__init__",
+    "models.autoregressive.__init__",
+    "exporters.__init__",
+}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -257,7 +257,10 @@ def test_completion_keeps_what_is_known_and_draws_the_rest(name):
     np.testing.assert_array_equal(completed, model.complete(other, top, seed=5))
     noise = draw(model.noise_spec(), 6, seed=5)
     redrawn = model.distribution.draw(
-        model.parameters_of(model.image_spec.to_unit(completed))[:, 2, 1], 0, [], {k: v[:, 2, 1] for k, v in noise.items()}
+        model.parameters_of(model.image_spec.to_unit(completed))[:, 2, 1],
+        0,
+        [],
+        {k: v[:, 2, 1] for k, v in noise.items()},
     )
     np.testing.assert_array_equal(completed[:, 2, 1, 0], redrawn)
 
@@ -323,10 +326,7 @@ def test_the_coupled_mixture_moves_means_by_earlier_channels():
     weights, coefficients = scipy.special.log_softmax(p[0]), np.tanh(p[7:])
     means = np.array([p[1], p[3] + coefficients[0] * x[0], p[5] + coefficients[1] * x[0] + coefficients[2] * x[1]])
     each = np.array(
-        [
-            sum(float64_level_log_prob(256, means[c, k], p[2 + 2 * c, k])[image[c]] for c in range(3))
-            for k in range(2)
-        ]
+        [sum(float64_level_log_prob(256, means[c, k], p[2 + 2 * c, k])[image[c]] for c in range(3)) for k in range(2)]
     )
     found = distribution.log_prob(image[None, None, None], p.reshape(1, 1, 1, -1).astype(np.float32))
     np.testing.assert_allclose(found, [scipy.special.logsumexp(weights + each)], rtol=1e-5)
@@ -387,7 +387,10 @@ def test_dropout_keeps_the_mean_and_draws_anew():
 
 
 BAD = {
-    "bernoulli of grey": (lambda: kg.PixelCNN((4, 4, 1, 16), output="bernoulli"), "one of binary images; these have 16"),
+    "bernoulli of grey": (
+        lambda: kg.PixelCNN((4, 4, 1, 16), output="bernoulli"),
+        "one of binary images; these have 16",
+    ),
     "unknown output": (lambda: kg.PixelCNN((4, 4, 1, 2), output="gaussian"), "Unknown output 'gaussian'"),
     "channels": (lambda: kg.PixelCNN((4, 4, 3), filters=16), "filters=16 do not split among the image's 3 channels"),
     "head": (lambda: kg.PixelCNN((4, 4, 3), filters=6, head=10), "10 features do not split"),

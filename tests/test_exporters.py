@@ -366,6 +366,23 @@ def test_rule_for_levels():
     assert problems(tiny, one) == [] and problems(tiny, three)
 
 
+def test_rule_for_levels_drawn_in_order():
+    """One image may part from the reference, at one border; what follows in it is not compared."""
+
+    def sequential_problems(found):
+        reference = {len(wanted): ({}, {"y": wanted})}
+        return parity.compare(reference, lambda name, inputs: {"y": found}, "endpoint", sequential=True).problems
+
+    wanted = np.zeros((4, 5, 5, 1), np.uint8)
+    parted, far, two = wanted.copy(), wanted.copy(), wanted.copy()
+    parted[1, 2, 2], parted[1, 3:] = 1, 200
+    far[1, 2, 2] = 2
+    two[0, 4, 4] = two[1, 4, 4] = 1
+    assert sequential_problems(wanted) == [] and sequential_problems(parted) == []
+    assert "by up to 2 levels" in sequential_problems(far)[0]
+    assert sequential_problems(two) == ["2 images differ; wanted 1 at most"]
+
+
 def test_a_missing_output_is_a_problem():
     wanted = {3: ({}, {"y": np.zeros(3)})}
     assert "nothing" in parity.compare(wanted, lambda name, inputs: {}, "endpoint").problems[0]

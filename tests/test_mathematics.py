@@ -18,6 +18,7 @@ from keras_gen.losses.likelihoods import (
     log_normal_cdf,
     normal_quantile,
 )
+from keras_gen.training.adam import Adam
 from keras_gen.training.ema import copy_of, update_average
 
 REAL, FAKE = np.array([[2.0], [-1.0]], np.float32), np.array([[0.5], [-3.0]], np.float32)
@@ -275,3 +276,24 @@ def test_overflow_on_one_replica_skips_the_step_on_all(two_replicas):
     assert float(optimizer.dynamic_scale.numpy()) == scale / 2 and int(optimizer.iterations.numpy()) == 1
     step(tf.constant(False))
     np.testing.assert_allclose(weight.numpy(), 0.8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"beta_1": 0.5, "epsilon": 1e-3}, {"amsgrad": True}], ids=str)
+def test_adam_takes_the_steps_of_keras_adam(options):
+    generator = np.random.default_rng(0)
+    start = generator.normal(size=(7, 5)).astype(np.float32)
+    gradients = generator.normal(size=(6, 7, 5)).astype(np.float32)
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.5)
+    ended = []
+    for kind in (keras.optimizers.Adam, Adam):
+        weight = keras.Variable(start)
+        optimizer = kind(schedule, **options)
+        optimizer.build([weight])
+        step = tf.function(lambda g, optimizer=optimizer, weight=weight: optimizer.apply([g], [weight]))
+        for gradient in gradients:
+            step(tf.constant(gradient))
+        ended.append((weight.numpy(), *(v.numpy() for v in optimizer.variables)))
+    for wanted, found in zip(*ended, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(1e-3, **options)))
+    assert type(again) is Adam and again.get_config() == Adam(1e-3, **options).get_config()

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen import GAN, VAE
+from keras_gen import GAN, VAE, GatedPixelCNN
 from keras_gen.core import noise
 from keras_gen.exporters import manifest as manifests
 
@@ -38,11 +38,13 @@ def stirred(model):
     return model
 
 
-@pytest.fixture(scope="module", params=["grey VAE with pixel noise", "colour GAN"])
+@pytest.fixture(scope="module", params=["grey VAE with pixel noise", "colour GAN", "class-conditional PixelCNN"])
 def exported(request, tmp_path_factory):
     """A model and the folder of its artifact."""
     if "VAE" in request.param:
         model = stirred(VAE((8, 8, 1, 2), latent_dim=4, hidden=(16,), sample_pixels=True))
+    elif "PixelCNN" in request.param:
+        model = GatedPixelCNN((4, 5, 1, 2), 4, 1, classes=3)
     else:
         model = stirred(GAN((8, 8, 3, 17), latent_dim=4, width=8, ema_decay=0.9))
     path = tmp_path_factory.mktemp("artifact") / "a"
@@ -88,7 +90,7 @@ def test_the_process_draws_what_the_model_draws(exported, tmp_path):
 def test_noise_is_the_models_bit_for_bit():
     spec = {"z": noise.Normal((4,)), "u": noise.Uniform((3, 5, 1))}
     inputs = {name: {"shape": [None, *kind.shape], **kind.describe()} for name, kind in spec.items()}
-    parts = list(draw_script.noise_batches(inputs, COUNT, seed=-3))
+    parts = list(draw_script.input_batches(inputs, COUNT, seed=-3))
     assert [len(part["z"]) for part in parts] == [64, 6]
     for name, wanted in noise.draw(spec, COUNT, seed=-3).items():
         drawn = np.concatenate([part[name] for part in parts])
@@ -194,3 +196,14 @@ def test_a_refusal_of_the_process_has_exit_code_2(tmp_path):
     result = run_script(tmp_path, "--out", tmp_path / "g.png")
     assert result.returncode == 2 and result.stdout == ""
     assert len(result.stderr.splitlines()) == 1 and "manifest.json" in result.stderr
+
+
+def test_a_label_is_drawn_or_refused(pristine, tmp_path):
+    model = GatedPixelCNN((4, 5, 1, 2), 4, 1, classes=3)
+    model.export(tmp_path / "a", format="onnx")
+    images, _ = draw_script.draw(tmp_path / "a", 6, seed=4, label=2)
+    np.testing.assert_array_equal(images, model.sample(6, seed=4, label=2))
+    with pytest.raises(draw_script.Refused, match="--label 3 is none of the model's classes; give one from 0 to 2"):
+        draw_script.draw(tmp_path / "a", 6, seed=4, label=3)
+    with pytest.raises(draw_script.Refused, match="--label is of class-conditional models"):
+        draw_script.draw(pristine, 6, seed=4, label=1)

@@ -103,11 +103,17 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
 
 
 @pytest.mark.parametrize(
-    "recipe,settings", [("vae_mnist", {"units": "8", "importance_samples": "5"}), ("dcgan_mnist", {"width": "4"})]
+    "recipe,settings",
+    [
+        ("vae_mnist", {"units": "8", "importance_samples": "5", "latent_dim": "4"}),
+        ("dcgan_mnist", {"width": "4", "latent_dim": "4"}),
+        ("pixel_cnn_mnist", {"filters": "4", "blocks": "1"}),
+        ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
+    ],
 )
 def test_the_larger_recipes_run(recipe, settings, tmp_path):
     """Quick, on data that needs no download: the recipe's own model, loop, report and export."""
-    words = arguments({**settings, "epochs": "1", "batch_size": "64", "latent_dim": "4"})
+    words = arguments({**settings, "epochs": "1", "batch_size": "64"})
     result = invoke("train", recipe, *words, "--data", "digits", "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "run" / "report.json").read_text())

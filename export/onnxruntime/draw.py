@@ -74,11 +74,31 @@ def sample_file(folder: Path, manifest: Mapping[str, Any], verify: bool) -> Path
     return path
 
 
-def noise_batches(inputs: Mapping[str, Any], n: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
-    """The seed's noise for ``n`` images, by the manifest's recipe: name -> ``[up to 64, *shape]`` at a time."""
+def labels_of(name: str, entry: Mapping[str, Any], n: int, label: int | None) -> np.ndarray:
+    """``n`` class labels: the one asked for, or all classes in turn, as ``model.sample`` does."""
+    low, high = entry["range"]
+    if label is not None and not low <= label <= high:
+        raise Refused(f"--label {label} is none of the model's classes; give one from {low} to {high}")
+    return np.full(n, label, np.int32) if label is not None else np.arange(n, dtype=np.int32) % (high + 1)
+
+
+def input_batches(
+    inputs: Mapping[str, Any], n: int, seed: int, label: int | None = None
+) -> Iterator[dict[str, np.ndarray]]:
+    """The seed's noise for ``n`` images, by the manifest's recipe, and labels: name -> ``[up to 64, *shape]`` at a time."""
+    labels = {
+        name: labels_of(name, entry, n, label)
+        for name, entry in inputs.items()
+        if entry["distribution"] is None and entry["dtype"] == "int32" and len(entry["shape"]) == 1
+    }
+    if label is not None and not labels:
+        raise Refused("--label is of class-conditional models; leave it out")
+    inputs = {name: entry for name, entry in inputs.items() if name not in labels}
     for name, entry in inputs.items():
         if entry["distribution"] not in DISTRIBUTIONS:
-            raise Refused(f"'sample' wants {name!r}, which cannot be drawn from a seed; this script serves noise alone")
+            raise Refused(
+                f"'sample' wants {name!r}, which cannot be drawn from a seed; this script serves noise and labels"
+            )
     generators = {}
     for name in inputs:
         key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16], "little")
@@ -88,10 +108,12 @@ def noise_batches(inputs: Mapping[str, Any], n: int, seed: int) -> Iterator[dict
         yield {
             name: DISTRIBUTIONS[entry["distribution"]](generators[name], (count, *entry["shape"][1:]))
             for name, entry in inputs.items()
-        }
+        } | {name: values[start : start + count] for name, values in labels.items()}
 
 
-def draw(artifact: Path, n: int, seed: int, verify: bool = True, threads: int = 1) -> tuple[np.ndarray, int]:
+def draw(
+    artifact: Path, n: int, seed: int, verify: bool = True, threads: int = 1, label: int | None = None
+) -> tuple[np.ndarray, int]:
     """``n`` images of the seed, uint8 ``[n, h, w, c]``, and how many levels their channels have."""
     manifest = read_manifest(artifact, verify)
     path = sample_file(artifact, manifest, verify)
@@ -101,7 +123,7 @@ def draw(artifact: Path, n: int, seed: int, verify: bool = True, threads: int = 
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     inputs = manifest["endpoints"]["sample"]["inputs"]
-    images = [session.run(["image"], noise)[0] for noise in noise_batches(inputs, n, seed)]
+    images = [session.run(["image"], noise)[0] for noise in input_batches(inputs, n, seed, label)]
     return np.concatenate(images), manifest["image_spec"]["levels"]
 
 
@@ -141,6 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("artifact", type=Path, help="folder that model.export(..., format='onnx') wrote")
     parser.add_argument("-n", type=int, default=64, help="how many images (64)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same images (0)")
+    parser.add_argument("--label", type=int, help="class of all images, for class-conditional models (all in turn)")
     parser.add_argument("--out", type=Path, default=Path("grid.png"), help="PNG to write (grid.png)")
     parser.add_argument("--threads", type=int, default=1, help="threads of ONNX Runtime (1, best for small models)")
     parser.add_argument(
@@ -153,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise Refused(f"-n {options.n} --threads {options.threads}; give integers of at least 1")
         if not options.out.parent.is_dir():
             raise Refused(f"cannot write {options.out}: {options.out.parent} is no folder")
-        images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads)
+        images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads, options.label)
         write_png(grid(images, levels), options.out)
     except Refused as refusal:
         print(f"draw.py: {refusal}.", file=sys.stderr)

@@ -137,6 +137,11 @@ def _check(
         raise InvalidInput(
             f"{type(model).__name__} makes images of its inputs alone; this report is of models that sample from noise."
         )
+    for name in getattr(model, "condition_spec", dict)():
+        if name not in test.features:
+            raise InvalidInput(
+                f"{type(model).__name__} wants a {name} for each image, which {test.name} does not have."
+            )
     FEATURES.get(features)
     wanted = (("samples", samples, NEIGHBOURS + 1), ("importance_samples", importance_samples, 1))
     for argument, value, least in (*wanted, ("importance_images", importance_images, 1)):
@@ -187,8 +192,13 @@ def _exact(model: Any, test: ImageData) -> list[dict[str, Any]]:
     if not hasattr(model, "log_prob"):
         return []
     started = time.perf_counter()
-    log_prob = np.asarray(model.log_prob(test.images))
+    log_prob = np.asarray(model.log_prob(test.images, **_conditions(model, test)))
     return _negative(log_prob, "", test, time.perf_counter() - started)
+
+
+def _conditions(model: Any, data: ImageData) -> dict[str, np.ndarray]:
+    """What the model wants to know beside an image: the data's labels."""
+    return {name: data.features[name] for name in getattr(model, "condition_spec", dict)()}
 
 
 def _negative(log_prob: np.ndarray, protocol: str, test: ImageData, seconds: float) -> list[dict[str, Any]]:
@@ -280,6 +290,11 @@ def _pictures(
             _reconstructions(model, test, seed),
             f"{test.split} images, below each its reconstruction",
         )
+    if hasattr(model, "complete"):
+        drawn["completions"] = (
+            _completions(model, test, seed),
+            f"top row: {test.split} images; below, their upper half as given; then five completions of it",
+        )
     for name, (picture, _) in drawn.items():
         save_picture(picture, out / "pictures" / f"{name}.png")
     return {name: {"file": f"pictures/{name}.png", "shows": text} for name, (_, text) in drawn.items()}
@@ -294,6 +309,22 @@ def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.
     rows = nearest_training_images(fakes, train.images, spec.levels, min(neighbours, len(train)))[1]
     below = train.images[rows.T.reshape(-1)]  # all nearest first, then all second nearest ...
     return stacked([image_grid(fakes, spec, columns=len(fakes)), image_grid(below, spec, columns=len(fakes))])
+
+
+def _completions(model: Any, test: ImageData, seed: int) -> Image.Image:
+    spec, chosen = (
+        test.image_spec,
+        np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(test))[:COLUMNS]),
+    )
+    originals = test.images[chosen]
+    conditions = {name: values[chosen] for name, values in _conditions(model, test).items()}
+    known = np.zeros(spec.shape[:2], bool)
+    known[: max(1, spec.height // 2)] = True
+    given = np.where(known[None, :, :, None], originals / (spec.levels - 1), 0.5)
+    drawn = [model.complete(originals, known, seed + turn, **conditions) for turn in range(5)]
+    below = image_grid(np.concatenate(drawn), spec, columns=COLUMNS)
+    rows = np.concatenate([originals / (spec.levels - 1), given]).astype(np.float32)
+    return stacked([image_grid(rows, columns=len(originals)), below])
 
 
 def _reconstructions(model: Any, test: ImageData, seed: int) -> Image.Image:

@@ -13,7 +13,7 @@ from rich.table import Table
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import write_json, written_beside
 
-PICTURES = ("samples", "nearest", "interpolation", "reconstructions", "manifold")
+PICTURES = ("samples", "nearest", "completions", "interpolation", "reconstructions", "manifold")
 
 
 def read_report(run: str | os.PathLike) -> dict[str, Any]:

@@ -78,7 +78,8 @@ class Blanks:
     def zeros(self, make: Any, batch: Any) -> Nest:
         """The nest, zero."""
         return tf.nest.map_structure(
-            lambda spec: tf.zeros([batch if size is None else size for size in spec.shape], spec.dtype), self.specs(make)
+            lambda spec: tf.zeros([batch if size is None else size for size in spec.shape], spec.dtype),
+            self.specs(make),
         )
 
 

@@ -59,7 +59,9 @@ class CausalLSTM(CausalLayer):
         self.widen.build(None, (*here_shape[:-1], self.filters))
         self.recurrent = self.add_weight(
             shape=(self.directions, self.taps * self.filters, GATES * self.filters),
-            initializer=keras.initializers.RandomUniform(-((self.taps * self.filters) ** -0.5), (self.taps * self.filters) ** -0.5),
+            initializer=keras.initializers.RandomUniform(
+                -((self.taps * self.filters) ** -0.5), (self.taps * self.filters) ** -0.5
+            ),
             name="recurrent",
         )
         self.built = True
@@ -231,6 +233,7 @@ def lstm_scan(gates: Any, recurrent: Any, taps: Any, inside: np.ndarray | None =
         taps: which states of t - 1 a place hears.
         inside: 1 where a state is one, else 0: ``[t, 1, m, 1, 1]``.
     """
+
     def product(x: Any, kernel: Any) -> Any:
         flat = tf.reshape(x, (kernel.shape[0], -1, kernel.shape[1])) @ kernel
         return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], kernel.shape[-1:]], 0))

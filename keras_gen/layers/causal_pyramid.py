@@ -180,7 +180,9 @@ class GatedResnet(CausalLayer):
     def end_row(self, weights: Nest, carried: Nest, kept: Nest, remembered: Nest) -> Nest:
         """The inputs' rows become the last."""
         ends = [layer.end_row((), state, row, ()) for layer, state, row in zip(self.rows, carried[:2], kept)]
-        return ends + [layer.end_row((), state, (), row) for layer, state, row in zip(self.past, carried[2:], remembered)]
+        return ends + [
+            layer.end_row((), state, (), row) for layer, state, row in zip(self.past, carried[2:], remembered)
+        ]
 
 
 @keras.saving.register_keras_serializable("keras_gen")

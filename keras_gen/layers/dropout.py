@@ -28,7 +28,12 @@ class Dropout(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the counter."""
         self.calls = self.add_weight(
-            shape=(), dtype="int32", initializer="zeros", trainable=False, aggregation="only_first_replica", name="calls"
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="calls",
         )
         self.built = True
 

@@ -15,8 +15,9 @@ from keras_gen.core.noise import NoiseSpec, Uniform
 from keras_gen.core.registry import Registry
 from keras_gen.losses.likelihoods import bernoulli_log_prob, sum_per_image
 
-# A logistic's scale stays above a small part of a bin of 256 levels (Salimans et al. 2017, their code).
-LEAST_LOG_SCALE = -7.0
+# A logistic's scale stays above a small part of a bin of 256 levels (Salimans et al. 2017, their code), and below what makes
+# all levels alike.
+LOG_SCALE_RANGE = (-7.0, 5.0)
 # The least uniform that is taken literally: draws are multiples of 2^-24, 0 among them.
 LEAST_UNIFORM = 2.0**-25
 
@@ -195,7 +196,7 @@ def logistic_level_log_prob(x: Any, mean: Any, log_scale: Any, levels: int) -> A
     no digits are lost, however far the tail.
     """
     half = 1.0 / (levels - 1)
-    inverse_scale = ops.exp(-ops.maximum(log_scale, LEAST_LOG_SCALE))
+    inverse_scale = ops.exp(-ops.clip(log_scale, *LOG_SCALE_RANGE))
     low, high = (x - half - mean) * inverse_scale, (x + half - mean) * inverse_scale
     below, above = -ops.softplus(-high), -ops.softplus(low)  # log s(high), log(1 - s(low))
     # 1 - e^-d = 2 t / (1 + t) with t = tanh(d / 2): exact for small d, and ONNX has no expm1.
@@ -207,7 +208,7 @@ def logistic_level_log_prob(x: Any, mean: Any, log_scale: Any, levels: int) -> A
 def _logistic_level(mean: Any, log_scale: Any, uniform: Any, levels: int) -> Any:
     uniform = ops.maximum(uniform, LEAST_UNIFORM)
     standard = ops.log(uniform) - ops.log(1.0 - uniform)
-    x = mean + ops.exp(ops.maximum(log_scale, LEAST_LOG_SCALE)) * standard
+    x = mean + ops.exp(ops.clip(log_scale, *LOG_SCALE_RANGE)) * standard
     return ops.round((ops.clip(x, -1.0, 1.0) + 1.0) * ((levels - 1) / 2.0))
 
 

@@ -114,9 +114,7 @@ class GenerativeModel(keras.Model):
             for name, kind in spec.items()
         }
 
-    def sample(
-        self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
-    ) -> np.ndarray:
+    def sample(self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
         """``n`` images, uint8 ``[n, h, w, c]``; a seed gives the same images whatever the batch size.
 
         Class-conditional models take ``label``, one or ``n`` integers; without it the classes come in turn.
@@ -331,7 +329,10 @@ def restored(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _filled(values: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([value, np.repeat(value[-1:], size - len(value), axis=0)]) for name, value in values.items()}
+    return {
+        name: np.concatenate([value, np.repeat(value[-1:], size - len(value), axis=0)])
+        for name, value in values.items()
+    }
 
 
 def replica_count_of(model: keras.Model) -> int:

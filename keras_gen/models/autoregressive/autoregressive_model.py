@@ -149,7 +149,13 @@ class AutoregressiveModel(GenerativeModel):
         return draw_images(self.stack, self.distribution, self.image_spec, noise, self._blanks, condition, known)
 
     def complete(
-        self, images: np.ndarray, known_mask: np.ndarray, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
+        self,
+        images: np.ndarray,
+        known_mask: np.ndarray,
+        seed: int = 0,
+        *,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        **conditions: Any,
     ) -> np.ndarray:
         """Draws the unknown pixels given the known ones: uint8 ``[n, h, w, c]``, known pixels kept.
 

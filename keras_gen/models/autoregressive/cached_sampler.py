@@ -76,7 +76,9 @@ def _row(
 ) -> tuple[tf.Tensor, Any]:
     """One row of levels ``[w, b, c]``, and what every layer remembers of it ``[w, b, ...]``."""
 
-    def network(x: Any, windows: Sequence[Any], here: tf.Tensor, depth: int | None = None) -> tuple[tf.Tensor, list, list]:
+    def network(
+        x: Any, windows: Sequence[Any], here: tf.Tensor, depth: int | None = None
+    ) -> tuple[tf.Tensor, list, list]:
         """The first ``depth`` layers (all, without it) at column x."""
         after, remembered = [], []
         for layer, *state in list(zip(stack, weights, values, windows))[:depth]:

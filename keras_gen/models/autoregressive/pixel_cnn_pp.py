@@ -64,8 +64,8 @@ class PixelCNNPlusPlus(AutoregressiveModel):
             return CoupledLogisticMixture(self.image_spec, self.mixtures)
         if self.image_spec.channels > 1:
             raise InvalidInput(
-                f"output={self.output_name!r} leaves the {self.image_spec.channels} channels of a pixel independent of each other in "
-                "this network; use output='logistic_mixture', or a model with channel masks (PixelCNN, GatedPixelCNN)."
+                f"output={self.output_name!r} leaves the {self.image_spec.channels} channels of a pixel independent of each "
+                "other in this network; use output='logistic_mixture', or a model with channel masks (PixelCNN, GatedPixelCNN)."
             )
         return super().make_distribution()
 

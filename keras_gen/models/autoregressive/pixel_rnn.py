@@ -12,6 +12,7 @@ from keras_gen.layers.causal_blocks import Head
 from keras_gen.layers.causal_lstm import DiagonalBiLSTM, RowLSTM
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.models.autoregressive.autoregressive_model import AutoregressiveModel
+from keras_gen.models.generative_model import replica_count_of
 
 CELLS = Registry("cell")
 CELLS.register("row_lstm", RowLSTM)
@@ -53,6 +54,12 @@ class PixelRNN(AutoregressiveModel):
         self.first_kernel = first_kernel
         self.head = head or 2 * filters
         self.finish()
+
+    def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
+        """As ``AutoregressiveModel.compile``; on one device XLA compiles the step unless told otherwise: its loops are long."""
+        default = True if replica_count_of(self) == 1 else "auto"
+        super().compile(optimizer, jit_compile=default if jit_compile is None else jit_compile, **kwargs)
+        self._compile_arguments["jit_compile"] = jit_compile  # a model loaded elsewhere chooses for itself
 
     def make_stack(self) -> list[CausalLayer]:
         """First layer, LSTMs, head."""

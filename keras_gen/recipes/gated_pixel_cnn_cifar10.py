@@ -1,0 +1,33 @@
+"""Gated PixelCNN on CIFAR-10, reduced.
+
+van den Oord et al. 2016b: 3.03 bits/dim. Here 48 features and 6 blocks, 256-way softmax, for a CPU. Not trained to its end
+yet, so there is no number to expect.
+"""
+
+import keras_gen as kg
+from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+
+
+def gated_pixel_cnn_cifar10(
+    data: str = "cifar10",
+    epochs: PositiveInt = 5,
+    batch_size: PositiveInt = 16,
+    learning_rate: PositiveFloat = 1e-3,
+    filters: PositiveInt = 48,
+    blocks: PositiveInt = 6,
+    dtype: Precision = "mixed_bfloat16",
+    seed: int = 0,
+) -> Recipe:
+    """Trained with horizontal flips."""
+    return autoregressive_recipe(
+        data,
+        epochs,
+        batch_size,
+        learning_rate,
+        seed,
+        lambda spec: kg.GatedPixelCNN(spec, filters, blocks, head=96, dtype=dtype, seed=seed),
+        augment="flip",
+        samples=500,
+        published=(("bits_per_dim", 3.03, "van den Oord et al. 2016b, table 1"),),
+    )

@@ -1,0 +1,31 @@
+"""PixelRNN with Row LSTMs on binarized MNIST (fixed binarization; Larochelle and Murray 2011).
+
+van den Oord et al. 2016: 80.54 nats on the test images. A 7 x 7 mask-A layer and 4 layers of h = 24; the
+step is compiled by XLA. Not trained to its end yet, so there is no number to expect.
+"""
+
+import keras_gen as kg
+from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+
+
+def row_lstm_mnist(
+    data: str = "binarized_mnist",
+    epochs: PositiveInt = 12,
+    batch_size: PositiveInt = 32,
+    learning_rate: PositiveFloat = 1e-3,
+    filters: PositiveInt = 24,
+    layers_deep: PositiveInt = 4,
+    dtype: Precision = "float32",
+    seed: int = 0,
+) -> Recipe:
+    """Trained on the 50,000 training images."""
+    return autoregressive_recipe(
+        data,
+        epochs,
+        batch_size,
+        learning_rate,
+        seed,
+        lambda spec: kg.PixelRNN(spec, "row_lstm", filters, layers_deep, dtype=dtype, seed=seed),
+        published=(("nll", 80.54, "van den Oord et al. 2016, Row LSTM (quoted from memory)"),),
+    )
