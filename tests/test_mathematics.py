@@ -284,16 +284,17 @@ def test_adam_takes_the_steps_of_keras_adam(options):
     start = generator.normal(size=(7, 5)).astype(np.float32)
     gradients = generator.normal(size=(6, 7, 5)).astype(np.float32)
     schedule = keras.optimizers.schedules.ExponentialDecay(1e-2, 3, 0.5)
-    ended = []
-    for kind in (keras.optimizers.Adam, Adam):
-        weight = keras.Variable(start)
-        optimizer = kind(schedule, **options)
+
+    def ended(kind):
+        weight, optimizer = keras.Variable(start), kind(schedule, **options)
         optimizer.build([weight])
-        step = tf.function(lambda g, optimizer=optimizer, weight=weight: optimizer.apply([g], [weight]))
+        step = tf.function(lambda gradient: optimizer.apply([gradient], [weight]))
         for gradient in gradients:
             step(tf.constant(gradient))
-        ended.append((weight.numpy(), *(v.numpy() for v in optimizer.variables)))
-    for wanted, found in zip(*ended, strict=True):
+        return [weight.numpy(), *(v.numpy() for v in optimizer.variables)]
+
+    for wanted, found in zip(ended(keras.optimizers.Adam), ended(Adam), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(1e-3, **options)))
-    assert type(again) is Adam and again.get_config() == Adam(1e-3, **options).get_config()
+    one = Adam(1e-3, **options)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(one))
+    assert type(again) is Adam and again.get_config() == one.get_config()
