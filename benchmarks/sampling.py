@@ -137,7 +137,7 @@ def main() -> None:
         # Times the limit: at most 4 is wanted of the SavedModel, 3 times that of ONNX Runtime.
         report(times, steps=LARGE, ours=ours, others=others, record=record)
 
-    print(f"\nmicroseconds a pixel at batch {LARGE}, by image size")
+    print(f"\nms a pixel of {LARGE} images, by image size")
     sides = {}
     for side in (16, 28, 64):
         sized = model_of(side)
@@ -145,7 +145,7 @@ def main() -> None:
         function = tf.function(sized.generate, jit_compile=True)
         sides[f"{side}x{side}"] = (lambda f, n: lambda: f(n).numpy())(function, noise)
     times = alternate(sides, options.rounds, options.warm_up)
-    a_pixel = {name: [s * 1e3 / int(name.split("x")[0]) ** 2 for s in seconds] for name, seconds in times.items()}
+    a_pixel = {name: [s / int(name.split("x")[0]) ** 2 for s in seconds] for name, seconds in times.items()}
     report(a_pixel, ours="16x16", others=["28x28", "64x64"], record=record)
 
 

@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 __version__ = "0.1.0"
 
 # Public names and where they live. Imported when first used, so that `keras-gen --help` answers at once.
-_PUBLIC = {
+PUBLIC = {
     "ImageSpec": "keras_gen.core.image_spec",
     "InvalidInput": "keras_gen.core.errors",
     "TrainingDiverged": "keras_gen.core.errors",
@@ -25,12 +25,12 @@ _PUBLIC = {
     "load": "keras_gen.loading",
 }
 _MODULES = ("data", "exporters", "evaluation", "training", "recipes", "runner")
-__all__ = [*_PUBLIC, *_MODULES]
+__all__ = [*PUBLIC, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in PUBLIC:
+        value = getattr(importlib.import_module(PUBLIC[name]), name)
     elif name in _MODULES:
         value = importlib.import_module(f"keras_gen.{name}")
     else:

@@ -1,9 +1,11 @@
 """A trained model from whatever a user has of it."""
 
+import importlib
 import os
 from pathlib import Path
 from typing import Any
 
+import keras_gen
 from keras_gen.core.errors import InvalidInput
 from keras_gen.training.checkpoints import found, load_checked, load_latest
 
@@ -14,9 +16,8 @@ def load(run_or_file: str | os.PathLike) -> Any:
     Anything else is an ``InvalidInput`` that says what was found there.
     """
     # The classes must be known to Keras before it reads a file that names them.
-    import keras_gen.models.adversarial.gan
-    import keras_gen.models.variational.vae  # noqa: F401
-
+    for module in {module for module in keras_gen.PUBLIC.values() if ".models." in module}:
+        importlib.import_module(module)
     path = Path(run_or_file)
     if path.is_file():
         return load_checked(path)

@@ -286,3 +286,16 @@ def test_load_says_what_it_found(tmp_path):
     (tmp_path / "bad.keras").write_bytes(b"PK")
     with pytest.raises(kg.InvalidInput, match=r"bad\.keras is not a whole"):
         kg.load(tmp_path / "bad.keras")
+
+
+def test_every_model_loads_in_a_process_that_has_seen_none(tmp_path):
+    from cases import CASES
+
+    models = {case.model: case for case in CASES}
+    for case in models.values():
+        case.build().save(tmp_path / f"{case.name}.keras")
+    loads = "import sys, keras_gen as kg; print(*(type(kg.load(path)).__name__ for path in sys.argv[1:]))"
+    # One file a process would be the sharper test and a slow one; the loader knows all classes before the first file.
+    files = [str(tmp_path / f"{case.name}.keras") for case in models.values()]
+    result = subprocess.run([sys.executable, "-c", loads, *files], capture_output=True, text=True, env=ENVIRONMENT)
+    assert result.stdout.split() == [model.__name__ for model in models], result.stderr

@@ -4,6 +4,7 @@ Both take ``2 filters`` features, add ``filters`` features of an LSTM made ``2 f
 ``filters``. Gates lie in the order output, forget, input, content; ``c' = f c + i g``, ``h = o tanh(c')`` (their eq. 3).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -92,7 +93,7 @@ class RowLSTM(CausalLSTM):
     def states(self, here: Any) -> Any:
         """The LSTM's output ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``."""
         gates = ops.transpose(self.input_to_state[0].convolve(here), (1, 2, 0, 3))  # [h, w, b, 4 filters]
-        states = lstm_scan(gates[:, None], self.recurrent, _RowTaps)[:, 0]
+        states = lstm_scan([gates[:, None]], self.recurrent, _RowTaps)[:, 0]
         return ops.cast(ops.transpose(states, (2, 0, 1, 3)), here.dtype)
 
     # --- pixel by pixel ---------------------------------------------------------------------------------------------
@@ -139,9 +140,12 @@ class DiagonalBiLSTM(CausalLSTM):
 
     def states(self, here: Any) -> Any:
         """Both LSTMs' outputs, added: ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``."""
-        left, right = (layer.convolve(here) for layer in self.input_to_state)
-        gates = ops.stack([skewed(left), skewed(right[:, :, ::-1])], axis=1)  # [diagonals, 2, h, b, 4 filters]
         height, width = here.shape[1], here.shape[2]
+        # Features are skewed rather than gates, which are twice as many: a 1 x 1 convolution does not mind.
+        gates = [
+            layer.convolve(skewed(maps))[:, None]
+            for layer, maps in zip(self.input_to_state, (here, here[:, :, ::-1]), strict=True)
+        ]  # two of [diagonals, 1, h, b, 4 filters]
         # Row y begins at diagonal y; what lies before it is no pixel and leaves no state.
         inside = np.arange(height)[None] <= np.arange(width + height - 1)[:, None]
         states = lstm_scan(gates, self.recurrent, _DiagonalTaps, inside[:, None, :, None, None].astype(np.float32))
@@ -182,11 +186,13 @@ class DiagonalBiLSTM(CausalLSTM):
         beside = weights["recurrent"][1, : self.filters]
         zeros = tf.zeros_like(left[0])
 
-        def step(gate: Any, state: Any) -> Any:
-            h, c = cell(gate + state[0] @ beside, state[1])
+        gates = gates[::-1]
+
+        def step(t: Any, state: Any) -> Any:
+            h, c = cell(tf.gather(gates, t) + state[0] @ beside, state[1])
             return (h, c), h
 
-        return [left, scanned(step, gates[::-1], (zeros, zeros))[::-1]]
+        return [left, scanned(step, gates.shape[0], (zeros, zeros))[::-1]]
 
 
 class _RowTaps:
@@ -222,8 +228,8 @@ class _DiagonalTaps:
         return beside + tf.pad(above, [[0, 0]] * (d.shape.rank - 3) + [[0, 1], [0, 0], [0, 0]])[..., 1:, :, :]
 
 
-def lstm_scan(gates: Any, recurrent: Any, taps: Any, inside: np.ndarray | None = None) -> Any:
-    """LSTM states ``[t, d, m, b, f]`` of the gates' input sums ``[t, d, m, b, 4 f]``, in float32.
+def lstm_scan(gates: Sequence[Any], recurrent: Any, taps: Any, inside: np.ndarray | None = None) -> Any:
+    """LSTM states ``[t, d, m, b, f]`` of the gates' input sums, ``[t, 1, m, b, 4 f]`` for each direction d; in float32.
 
     At each t the states of all places m and directions d go on at once. The gradient is written out: it keeps states,
     memories and gates, so that memory grows as t does, and takes the kernel's in one product at the end.
@@ -233,88 +239,84 @@ def lstm_scan(gates: Any, recurrent: Any, taps: Any, inside: np.ndarray | None =
         taps: which states of t - 1 a place hears.
         inside: 1 where a state is one, else 0: ``[t, 1, m, 1, 1]``.
     """
+    count, directions = gates[0].shape[0], len(gates)
+    filters = gates[0].shape[-1] // GATES
 
     def product(x: Any, kernel: Any) -> Any:
-        flat = tf.reshape(x, (kernel.shape[0], -1, kernel.shape[1])) @ kernel
-        return tf.reshape(flat, tf.concat([tf.shape(x)[:-1], kernel.shape[-1:]], 0))
+        # One by one: XLA's batched product is much slower on a CPU.
+        flat = [tf.reshape(x[d], (-1, kernel.shape[1])) @ kernel[d] for d in range(directions)]
+        return tf.reshape(tf.stack(flat), tf.concat([tf.shape(x)[:-1], kernel.shape[-1:]], 0))
+
+    def kept(t: Any, *values: Any) -> tuple:
+        """Zeros where there is no place."""
+        return values if inside is None else tuple(value * tf.gather(tf.constant(inside), t) for value in values)
 
     @tf.custom_gradient
-    def run(gates: Any, kernel: Any) -> Any:
-        filters = gates.shape[-1] // GATES
-        zeros = tf.zeros_like(gates[0, ..., :filters])
+    def run(*arguments: Any) -> Any:
+        *gates, kernel = arguments
+        zeros = tf.zeros_like(tf.concat([gate[0, ..., :filters] for gate in gates], axis=0))
 
-        def forward(now: Any, state: Any) -> Any:
+        def forward(t: Any, state: Any) -> Any:
             h, c = state
-            sums = now[0] + product(taps.gather(h), kernel)
-            squashed = tf.sigmoid(sums[..., : 3 * filters])
-            content = tf.tanh(sums[..., 3 * filters :])
+            sums = tf.concat(at(gates, t), axis=0) + product(taps.gather(h), kernel)
+            squashed, content = tf.sigmoid(sums[..., : 3 * filters]), tf.tanh(sums[..., 3 * filters :])
             output, forget, write = tf.split(squashed, 3, axis=-1)
             c = forget * c + write * content
-            h = output * tf.tanh(c)
-            if inside is not None:
-                h, c = h * now[1], c * now[1]
+            h, c = kept(t, output * tf.tanh(c), c)
             return (h, c), (h, c, squashed, content)
 
-        inputs = (gates,) if inside is None else (gates, tf.constant(inside))
-        states, memories, squashed, contents = scanned(forward, inputs, (zeros, zeros))
+        states, memories, squashed, contents = scanned(forward, count, (zeros, zeros))
 
         def gradient(upstream: Any) -> Any:
             back = tf.transpose(kernel, (0, 2, 1))
 
-            def backward(now: Any, state: Any) -> Any:
-                dh, dc = state
-                up, memory, before, gate, content = now[:5]
-                dh = dh + up
-                if inside is not None:
-                    dh, dc = dh * now[5], dc * now[5]
+            def backward(t: Any, state: Any) -> Any:
+                up, memory, gate, content = at((upstream, memories, squashed, contents), t)
+                before = tf.gather(memories, tf.maximum(t - 1, 0)) * tf.cast(t > 0, tf.float32)
+                dh, dc = kept(t, state[0] + up, state[1])
                 output, forget, write = tf.split(gate, 3, axis=-1)
                 tanh = tf.tanh(memory)
                 dc = dc + dh * output * (1.0 - tf.square(tanh))
                 dgate = tf.concat([dh * tanh, dc * before, dc * content], axis=-1) * gate * (1.0 - gate)
                 dsums = tf.concat([dgate, dc * write * (1.0 - tf.square(content))], axis=-1)
-                return (taps.scatter(product(dsums, back)), dc * forget), (dsums,)
+                parts = tuple(dsums[d : d + 1] for d in range(directions))
+                return (taps.scatter(product(dsums, back)), dc * forget), parts
 
-            before = tf.concat([zeros[None], memories[:-1]], axis=0)
-            inputs = [upstream, memories, before, squashed, contents]
-            inputs += [] if inside is None else [tf.constant(inside)]
-            (dsums,) = scanned(backward, tuple(x[::-1] for x in inputs), (zeros, zeros))
-            dsums = dsums[::-1]
+            dgates = scanned(backward, count, (zeros, zeros), reverse=True)
             heard = taps.gather(tf.concat([zeros[None], states[:-1]], axis=0))
             dkernel = [
                 tf.matmul(
                     tf.reshape(heard[:, d], (-1, heard.shape[-1])),
-                    tf.reshape(dsums[:, d], (-1, dsums.shape[-1])),
+                    tf.reshape(dgates[d], (-1, GATES * filters)),
                     transpose_a=True,
                 )
-                for d in range(kernel.shape[0])
+                for d in range(directions)
             ]
-            return dsums, tf.stack(dkernel)
+            return (*dgates, tf.stack(dkernel))
 
         return states, gradient
 
-    return run(tf.cast(gates, tf.float32), tf.cast(tf.convert_to_tensor(recurrent), tf.float32))
+    return run(*(tf.cast(gate, tf.float32) for gate in gates), tf.cast(tf.convert_to_tensor(recurrent), tf.float32))
 
 
-def scanned(step: Any, inputs: Any, state: Any) -> Any:
-    """``state, outputs = step(inputs[t], state)`` for each t; all outputs ``[t, ...]``."""
-    flat = tf.nest.flatten(inputs)
-    count = flat[0].shape[0]
-    arrays = [tf.TensorArray(x.dtype, count, element_shape=x.shape[1:]).unstack(x) for x in flat]
+def scanned(step: Any, count: int, state: Any, reverse: bool = False) -> Any:
+    """``state, outputs = step(t, state)`` for each t from 0 (or from the last, in ``reverse``); all outputs ``[t, ...]``."""
+    probe = step(tf.constant(0), state)[1]  # for its shapes alone
+    arrays = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, count, element_shape=x.shape), probe)
 
-    def step_at(t: Any, state: Any) -> Any:
-        return step(tf.nest.pack_sequence_as(inputs, [array.read(t) for array in arrays]), state)
+    def body(turn: Any, state: Any, arrays: Any) -> Any:
+        t = count - 1 - turn if reverse else turn
+        state, made = step(t, state)
+        return turn + 1, state, tf.nest.map_structure(lambda array, x: array.write(t, x), arrays, made)
 
-    probe = step(tf.nest.map_structure(lambda x: x[0], inputs), state)[1]  # for its shapes alone
-    outputs = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, count, element_shape=x.shape), probe)
-
-    def body(t: Any, state: Any, outputs: Any) -> Any:
-        state, made = step_at(t, state)
-        return t + 1, state, tf.nest.map_structure(lambda array, x: array.write(t, x), outputs, made)
-
-    _, _, outputs = tf.while_loop(
-        lambda t, *_: t < count, body, (tf.constant(0), state, outputs), maximum_iterations=count, parallel_iterations=1
+    _, _, arrays = tf.while_loop(
+        lambda turn, *_: turn < count,
+        body,
+        (tf.constant(0), state, arrays),
+        maximum_iterations=count,
+        parallel_iterations=1,
     )
-    return tf.nest.map_structure(lambda array: array.stack(), outputs)
+    return tf.nest.map_structure(lambda array: array.stack(), arrays)
 
 
 def skewed(maps: Any) -> Any:

@@ -104,8 +104,8 @@ class MaskedConv2D(CausalLayer):
             kernel = kernel * ops.cast(self.mask, x.dtype)
         above = self.rows - 1
         if kernel.shape[:2] == (1, 1) and self.stride == 1:  # a matrix product has the quicker gradient
-            flat = ops.matmul(ops.reshape(x, (-1, self.inputs)), kernel[0, 0])
-            return ops.reshape(flat, (-1, *x.shape[1:3], self.filters)) + ops.cast(self.bias, x.dtype)
+            flat = ops.matmul(ops.reshape(x, (-1, self.inputs)), kernel[0, 0]) + ops.cast(self.bias, x.dtype)
+            return ops.reshape(flat, (*ops.shape(x)[:-1], self.filters))
         if above or self.left or self.right:
             x = ops.pad(x, ((0, 0), (above, 0), (self.left, self.right), (0, 0)))
         return ops.conv(x, kernel, strides=self.stride, padding="valid") + ops.cast(self.bias, x.dtype)
