@@ -31,7 +31,7 @@ demo: $(VENV)/.installed
 	@echo "Pictures: $(RUNS)/*_onnx.png (drawn without TensorFlow), $(RUNS)/*/pictures, $(RUNS)/*/curves.png"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

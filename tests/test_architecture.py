@@ -24,6 +24,7 @@ FLOORS = {
     "layers.dropout": 1.0,
     "layers.batch_normalization": 1.0,
     "layers.masked_convolution": 1.1,
+    "layers.causal_pyramid": 1.3,
     "layers": 1.2,
     "losses.likelihoods": 1.0,
     "losses": 1.1,
