@@ -1,8 +1,8 @@
 """PixelCNN on binarized MNIST (fixed binarization; Larochelle and Murray 2011).
 
-van den Oord et al. 2016: 81.30 nats on the test images. A 7 x 7 mask-A layer and 7 residual blocks of 3 x 3 mask-B layers,
-32 features in 64, bfloat16 arithmetic. Expect 88: seven blocks of 3 x 3 see ten rows up, and its samples show it, strokes far
-below each other that do not belong together. About 80 min on one busy CPU core.
+van den Oord et al. 2016: 81.30 nats on the test images. A 7 x 7 mask-A layer and 7 residual blocks of 5 x 5 mask-B layers,
+32 features in 64, bfloat16 arithmetic. The paper's blocks are 3 x 3; seven of those see ten rows up, too few to know whether
+the digit is finished (87.8 nats after 16 epochs). Expect 84.7. About 30 min on one busy CPU core.
 """
 
 import keras_gen as kg
