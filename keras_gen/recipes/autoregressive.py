@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras_gen as kg
 from keras_gen.recipes.recipe import Recipe
 
 
@@ -13,7 +12,7 @@ def autoregressive_recipe(
     batch_size: int,
     learning_rate: float,
     seed: int,
-    build: Callable[[kg.ImageSpec], Any],
+    build: Callable[[Any], Any],
     *,
     augment: str | None = None,
     samples: int = 2_000,
@@ -22,7 +21,7 @@ def autoregressive_recipe(
 ) -> Recipe:
     """``build(spec)`` gives the model; Adam with its rate falling to zero along a cosine, a checkpoint an epoch."""
 
-    def model(spec: kg.ImageSpec, steps: int) -> Any:
+    def model(spec: Any, steps: int) -> Any:
         import keras
 
         from keras_gen.core.replicas import replica_count
