@@ -154,12 +154,6 @@ def draw(spec: Mapping[str, Input], n: int, seed: int) -> dict[str, np.ndarray]:
     return NoiseStream(spec, seed).take(n)
 
 
-def in_unit_interval(values: Any) -> bool:
-    """Whether all lie in ``[0, 1)``; NaN does not."""
-    values = np.asarray(values)
-    return bool(((values >= 0.0) & (values < 1.0)).all())
-
-
 def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> None:
     """Raises ``InvalidInput`` unless ``noise`` has the names and per-example shapes of ``spec``."""
     if set(noise) != set(spec):
@@ -170,5 +164,6 @@ def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> None:
             raise InvalidInput(
                 f"noise {name!r} has shape {list(shape)}; wanted [n, {', '.join(map(str, kind.shape))}]."
             )
-        if isinstance(kind, Uniform) and not in_unit_interval(noise[name]):
+        values = np.asarray(noise[name])
+        if isinstance(kind, Uniform) and not ((values >= 0.0) & (values < 1.0)).all():  # NaN does not lie there
             raise InvalidInput(f"noise {name!r} leaves [0, 1); draw it with keras_gen.core.noise.draw.")

@@ -169,9 +169,12 @@ def _comparison(train: ImageData, test: ImageData, samples: int) -> ImageData:
 
 def _chosen(data: ImageData, count: int, seed: int) -> np.ndarray:
     """``count`` of the images by lot (files are often sorted), or all of them."""
-    if count >= len(data):
-        return data.images
-    return data.images[np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(data))[:count])]
+    return data.images if count >= len(data) else data.images[_lot(data, count, seed)]
+
+
+def _lot(data: ImageData, count: int, seed: int) -> np.ndarray:
+    """``count`` rows of the data by lot, in order."""
+    return np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(data))[:count])
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------
@@ -312,17 +315,15 @@ def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.
 
 
 def _completions(model: Any, test: ImageData, seed: int) -> Image.Image:
-    spec, chosen = (
-        test.image_spec,
-        np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(test))[:COLUMNS]),
-    )
+    """``COLUMNS`` images, their upper half, and five completions of it."""
+    spec, chosen = test.image_spec, _lot(test, COLUMNS, seed)
     originals = test.images[chosen]
     conditions = {name: values[chosen] for name, values in _conditions(model, test).items()}
     known = np.zeros(spec.shape[:2], bool)
     known[: max(1, spec.height // 2)] = True
     given = np.where(known[None, :, :, None], originals / (spec.levels - 1), 0.5)
     drawn = [model.complete(originals, known, seed + turn, **conditions) for turn in range(5)]
-    below = image_grid(np.concatenate(drawn), spec, columns=COLUMNS)
+    below = image_grid(np.concatenate(drawn), spec, columns=len(originals))
     rows = np.concatenate([originals / (spec.levels - 1), given]).astype(np.float32)
     return stacked([image_grid(rows, columns=len(originals)), below])
 

@@ -38,7 +38,6 @@ class Agreement:
     """
 
     sequential: bool = False
-
     batch_sizes: list[int] = dataclasses.field(default_factory=list)
     max_abs_error: float = 0.0
     differing: int = 0

@@ -39,7 +39,7 @@ class PixelDistribution:
     @property
     def parameters(self) -> int:
         """How many numbers a pixel needs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say how many numbers a pixel needs.")
 
     def noise_spec(self) -> NoiseSpec:
         """The uniforms that ``draw`` eats, ``[h, w, ...]`` an image."""
@@ -47,14 +47,14 @@ class PixelDistribution:
 
     def log_prob(self, images: Any, parameters: Any) -> Any:
         """log P of uint8 images ``[b, h, w, c]`` under ``[b, h, w, parameters]``: nats ``[b]``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must give the probability of images.")
 
     def draw(self, parameters: Any, channel: int, earlier: list[Any], noise: Mapping[str, Any]) -> Any:
         """The level of one channel, float ``[b]``, of parameters ``[b, parameters]`` and noise ``[b, ...]`` at a pixel.
 
         ``earlier`` are the pixel's earlier channels, scaled to ``[-1, 1]``, ``[b]`` each.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must say what level a uniform draws.")
 
 
 class Bernoulli(PixelDistribution):

@@ -262,6 +262,7 @@ class GenerativeModel(keras.Model):
                     f"{x.name} holds {x.image_spec}, this model makes {self.image_spec}; build it with "
                     f"image_spec=data.image_spec."
                 )
+            self.require_conditions(x.features)
             return x
         if x is None or (isinstance(x, dict) and "image" not in x):
             raise InvalidInput(
@@ -271,7 +272,19 @@ class GenerativeModel(keras.Model):
         if y is not None:
             features["label"] = np.asarray(y)
         features["image"] = self.image_spec.check(features["image"])
+        self.require_conditions(features)
         return ImageData("the images given", "train", self.image_spec, features)
+
+    def require_conditions(self, features: Mapping[str, Any]) -> None:
+        """``InvalidInput`` unless the features of a batch or data set hold the model's conditions, arrays in range."""
+        for name, kind in self.condition_spec().items():
+            if name not in features:
+                raise InvalidInput(
+                    f"{type(self).__name__} wants a {name} for each image; train and measure it on images with {name}s: "
+                    f"fit(images, {name}s), or a dict with 'image' and '{name}'."
+                )
+            if isinstance(features[name], np.ndarray):
+                kind.check(name, features[name], len(features["image"]))
 
     def _evaluation_dataset(self, x: Any, y: Any = None, batch_size: int | None = None) -> tf.data.Dataset:
         if isinstance(x, (tuple, list)) and len(x) == 2:
@@ -289,6 +302,7 @@ class GenerativeModel(keras.Model):
         if isinstance(dataset.element_spec, dict) and "image" not in dataset.element_spec:
             raise InvalidInput(f"The dataset gives dicts of {sorted(dataset.element_spec)}; wanted a key 'image'.")
         dataset = dataset.map(_as_batch, num_parallel_calls=tf.data.AUTOTUNE)
+        self.require_conditions(dataset.element_spec)
         image = dataset.element_spec["image"]
         if image.dtype != tf.uint8 or image.shape.rank != 4 or tuple(image.shape[1:]) != self.image_spec.shape:
             hint = " Batch it with .batch(n, drop_remainder=True)." if image.shape.rank == 3 else ""

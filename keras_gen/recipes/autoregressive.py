@@ -1,6 +1,6 @@
 """What the recipes of autoregressive models share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from keras_gen.recipes.recipe import Recipe
@@ -17,20 +17,16 @@ def autoregressive_recipe(
     augment: str | None = None,
     samples: int = 2_000,
     published: tuple[tuple[str, float, str], ...] = (),
-    compile_arguments: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """``build(spec)`` gives the model; Adam with its rate falling to zero along a cosine, a checkpoint an epoch."""
 
     def model(spec: Any, steps: int) -> Any:
         import keras
 
-        from keras_gen.core.replicas import replica_count
         from keras_gen.training.adam import Adam
 
         made = build(spec)
-        alone = replica_count() == 1  # XLA and strategies of several replicas do not go together
-        options = dict(compile_arguments or {}) if alone else {}
-        made.compile(Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)), **options)
+        made.compile(Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)))
         return made
 
     return Recipe(

@@ -79,6 +79,13 @@ class AutoregressiveModel(GenerativeModel):
         """The network, a causal layer after the other."""
         raise NotImplementedError(f"{type(self).__name__} must give its layers.")
 
+    def checked_kernels(self, first_kernel: int, kernel_size: int = 1) -> tuple[int, int]:
+        """Kernel sizes, each odd; the first, whose centre is masked, of at least 3."""
+        for name, value, least in (("first_kernel", first_kernel, 3), ("kernel_size", kernel_size, 1)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least or value % 2 == 0:
+                raise InvalidInput(f"{name}={value!r}; give an odd integer of at least {least}.")
+        return first_kernel, kernel_size
+
     def checked_sizes(self, **sizes: int) -> list[int]:
         """The sizes, each an integer of at least 1; ``filters`` must split among the image's channels."""
         for name, value in sizes.items():
@@ -244,11 +251,7 @@ class AutoregressiveModel(GenerativeModel):
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """log P of a batch (dict with ``"image"`` and, for class-conditional models, ``"label"``): nats ``[b]``."""
         batch = inputs if isinstance(inputs, Mapping) else {"image": inputs}
-        if self.classes is not None and "label" not in batch:
-            raise InvalidInput(
-                f"This {type(self).__name__} is one of {self.classes} classes; train and measure it on images with labels: "
-                "fit(images, labels), or a dict with 'image' and 'label'."
-            )
+        self.require_conditions(batch)
         return self.image_log_prob(batch["image"], batch.get("label"), training)
 
     def compute_loss(

@@ -41,7 +41,7 @@ class PixelCNN(AutoregressiveModel):
     ):
         super().__init__(image_spec, **kwargs)
         self.filters, self.blocks = self.checked_sizes(filters=filters, blocks=blocks)
-        self.first_kernel, self.kernel_size = first_kernel, kernel_size
+        self.first_kernel, self.kernel_size = self.checked_kernels(first_kernel, kernel_size)
         self.head = head or 2 * filters
         self.finish()
 

@@ -51,7 +51,7 @@ class PixelRNN(AutoregressiveModel):
         super().__init__(image_spec, **kwargs)
         self.cell, self.make_cell = cell, CELLS.get(cell)
         self.filters, self.layers_deep = self.checked_sizes(filters=filters, layers_deep=layers_deep)
-        self.first_kernel = first_kernel
+        self.first_kernel, _ = self.checked_kernels(first_kernel)
         self.head = head or 2 * filters
         self.finish()
 
