@@ -12,8 +12,10 @@ import tensorflow as tf
 
 import keras_gen as kg
 from keras_gen.core.noise import draw
-from keras_gen.layers.causal_lstm import _DiagonalTaps, _RowTaps, lstm_scan, skewed, unskewed
+from keras_gen.exporters.formats import FORMATS
+from keras_gen.layers.causal_lstm import apart, side_by_side, skewed, unskewed
 from keras_gen.layers.dropout import Dropout
+from keras_gen.layers.lstm_scan import lstm_scan
 from keras_gen.losses.pixel_distributions import CoupledLogisticMixture, LogisticMixture, logistic_level_log_prob
 
 row_lstm = functools.partial(kg.PixelRNN, cell="row_lstm")
@@ -204,6 +206,17 @@ def test_cached_sampling_equals_naive_for_a_thousand_images(name, spec):
     np.testing.assert_array_equal(model.images_of(noise), naive(model, noise))
 
 
+@pytest.mark.parametrize("name", ["pixel_cnn", "diagonal_bilstm"])
+def test_a_thousand_exported_images_equal_naive_ones(name, tmp_path):
+    model = build(name, (5, 6, 1, 2))
+    manifest = model.export(tmp_path / "artifact", format=["saved_model", "onnx"])
+    noise = draw(model.noise_spec(), 1_000, seed=3)
+    wanted = naive(model, noise)
+    for form, entry in manifest["formats"].items():
+        run = FORMATS.get(form).load(tmp_path / "artifact", entry)
+        np.testing.assert_array_equal(run("sample", noise)["image"], wanted)
+
+
 def test_a_class_conditional_model_hears_its_class():
     spec = kg.ImageSpec(4, 4, 1, 2)
     keras.utils.set_random_seed(1)
@@ -228,6 +241,10 @@ def test_a_class_conditional_model_hears_its_class():
         model.log_prob(images[:2])
     with pytest.raises(kg.InvalidInput, match="train and measure it on images with labels"):
         model.fit(images, batch_size=32, verbose=0)
+    with pytest.raises(kg.InvalidInput, match="label 2 is out of range"):
+        model.fit(images, labels + 1, batch_size=32, verbose=0)
+    with pytest.raises(kg.InvalidInput, match="wants a label for each image"):
+        model.fit(tf.data.Dataset.from_tensor_slices(images).batch(32), verbose=0)
     with pytest.raises(kg.InvalidInput, match="condition 'colour'"):
         model.sample(4, colour=1)
 
@@ -338,39 +355,67 @@ def test_the_coupled_mixture_moves_means_by_earlier_channels():
 def test_skewing_moves_each_row_one_further_and_back():
     maps = np.arange(2 * 3 * 4 * 1, dtype=np.float32).reshape(2, 3, 4, 1) + 1.0
     diagonals = np.asarray(skewed(maps))
-    assert diagonals.shape == (6, 3, 2, 1)
+    assert diagonals.shape == (6, 1, 3, 2)
     for y, x in itertools.product(range(3), range(4)):
-        np.testing.assert_array_equal(diagonals[x + y, y, :, 0], maps[:, y, x, 0])
-    np.testing.assert_array_equal(unskewed(diagonals, 4), maps)
+        np.testing.assert_array_equal(diagonals[x + y, 0, y, :], maps[:, y, x, 0])
+    np.testing.assert_array_equal(unskewed(diagonals), maps)
 
 
-@pytest.mark.parametrize("taps,count,directions", [(_RowTaps, 3, 1), (_DiagonalTaps, 2, 2)])
-def test_the_written_gradient_of_the_lstm_is_the_tapes(taps, count, directions):
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_images_stand_side_by_side_and_come_apart(count):
+    maps = np.random.default_rng(0).normal(size=(count, 2, 3, 2)).astype(np.float32)
+    lines = np.asarray(side_by_side(maps))
+    assert lines.shape == (-(-count // 4), 2, 12, 2)
+    np.testing.assert_array_equal(lines[0, :, :3], maps[0])
+    np.testing.assert_array_equal(np.asarray(apart(lines, 3))[:count], maps)
+
+
+@pytest.mark.parametrize(
+    "looks,hears,carried", [((-1, 0), (-1, 0, 1), False), ((0,), (0, -1), True)], ids=["row", "diagonal"]
+)
+def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, hears, carried):
+    lines, features, places, batch, filters = 5, 3, 4, 2, 2
     generator = np.random.default_rng(0)
-    gates = tf.constant(generator.normal(size=(5, directions, 4, 3, 8)), tf.float32)
-    kernel = tf.constant(generator.normal(size=(directions, 2 * count, 8)), tf.float32)
-    upstream = tf.constant(generator.normal(size=(5, directions, 4, 3, 2)), tf.float32)
-    inside = (generator.random((5, 1, 4, 1, 1)) < 0.7).astype(np.float32)
 
-    def plain(gates, kernel):
-        h = c = tf.zeros((directions, 4, 3, 2))
-        states = []
-        for t in range(5):
-            sums = gates[t] + tf.einsum("dmbi,dio->dmbo", taps.gather(h), kernel)
-            o, f, i, g = tf.split(sums, 4, axis=-1)
-            c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
-            h = tf.sigmoid(o) * tf.tanh(c)
-            h, c = h * inside[t], c * inside[t]
-            states.append(h)
-        return tf.stack(states)
+    def drawn(*shape):
+        return tf.constant(generator.normal(size=shape), tf.float32)
+
+    maps = [drawn(lines, features, places, batch) for _ in range(2)]
+    kernels = [drawn(len(looks) * features + len(hears) * filters, 4 * filters) for _ in range(2)]
+    biases = [drawn(4 * filters) for _ in range(2)]
+    upstream = [drawn(lines, filters, places, batch) for _ in range(2)]
+    carries = (generator.random((lines, places)) < 0.7).astype(np.float32) if carried else None
+
+    def at_place(x, p):
+        return x[:, p] if 0 <= p < places else tf.zeros_like(x[:, 0])
+
+    def place_by_place(maps, kernels, biases):
+        found = []
+        for x, kernel, bias in zip(maps, kernels, biases):
+            h = c = tf.zeros((filters, places, batch))
+            states = []
+            for t in range(lines):
+                kept = tf.ones(places) if carries is None else carries[t]
+                beside, c = h * kept[None, :, None], c * kept[None, :, None]
+                line = []
+                for p in range(places):
+                    seen = [at_place(x[t], p + step) for step in looks]
+                    seen += [at_place(beside if step == 0 else h, p + step) for step in hears]
+                    o, f, i, g = tf.split(tf.transpose(kernel) @ tf.concat(seen, 0) + bias[:, None], 4)
+                    memory = tf.sigmoid(f) * c[:, p] + tf.sigmoid(i) * tf.tanh(g)
+                    line.append((tf.sigmoid(o) * tf.tanh(memory), memory))
+                h, c = (tf.stack(part, axis=1) for part in zip(*line))
+                states.append(h)
+            found.append(tf.stack(states))
+        return found
 
     found = []
-    for function in (plain, lambda g, k: lstm_scan(tf.split(g, directions, axis=1), k, taps, inside)):
+    for function in (place_by_place, lambda *a: lstm_scan(*a, looks=looks, hears=hears, carries=carries)):
         with tf.GradientTape() as tape:
-            tape.watch((gates, kernel))
-            states = function(gates, kernel)
-        found.append((states, *tape.gradient(states, (gates, kernel), upstream)))
-    for wanted, got in zip(*found):
+            tape.watch((maps, kernels, biases))
+            states = function(maps, kernels, biases)
+        found.append(tf.nest.flatten([states, tape.gradient(states, (maps, kernels, biases), upstream)]))
+    for wanted, got in zip(*found, strict=True):
         np.testing.assert_allclose(wanted, got, rtol=1e-4, atol=1e-5)
 
 
@@ -394,7 +439,9 @@ BAD = {
     "unknown output": (lambda: kg.PixelCNN((4, 4, 1, 2), output="gaussian"), "Unknown output 'gaussian'"),
     "channels": (lambda: kg.PixelCNN((4, 4, 3), filters=16), "filters=16 do not split among the image's 3 channels"),
     "head": (lambda: kg.PixelCNN((4, 4, 3), filters=6, head=10), "10 features do not split"),
-    "even kernel": (lambda: kg.PixelCNN((4, 4, 1, 2), first_kernel=4), "kernel_size=4; give an odd"),
+    "even kernel": (lambda: kg.PixelCNN((4, 4, 1, 2), first_kernel=4), "first_kernel=4; give an odd"),
+    "even gated kernel": (lambda: kg.GatedPixelCNN((4, 4, 1, 2), kernel_size=4), "kernel_size=4; give an odd"),
+    "blind first kernel": (lambda: kg.GatedPixelCNN((4, 4, 1, 2), first_kernel=1), "first_kernel=1.*at least 3"),
     "filters": (lambda: kg.GatedPixelCNN((4, 4, 1, 2), filters=0), "filters=0"),
     "cell": (lambda: kg.PixelRNN((4, 4, 1, 2), cell="gru"), "Unknown cell 'gru'"),
     "odd pyramid": (lambda: kg.PixelCNNPlusPlus((6, 6, 1, 2), 4, 1, 3), r"halves the sides 2 times.*levels=2"),

@@ -1,7 +1,7 @@
 """Two-dimensional LSTMs over images (van den Oord, Kalchbrenner and Kavukcuoglu 2016, sections 3.1 to 3.3).
 
 Both take ``2 filters`` features, add ``filters`` features of an LSTM made ``2 filters`` wide, and keep its memory at
-``filters``. Gates lie in the order output, forget, input, content; ``c' = f c + i g``, ``h = o tanh(c')`` (their eq. 3).
+``filters``. Gates lie in the order output, forget, input, content.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,15 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.layers.causal import CausalLayer, Nest, Place, at, row_product, shifted_columns
+from keras_gen.layers.lstm_scan import GATES, activated, advanced, lstm_scan, scanned
 from keras_gen.layers.masked_convolution import MaskedConv2D
 
-GATES = 4
+IMAGES_IN_A_LINE = 4  # of a batch, side by side: the diagonals of one fill the corners that another's leave empty
 
 
-def cell(gates: Any, memory: Any) -> tuple[Any, Any]:
+def cell(sums: Any, memory: Any) -> tuple[Any, Any]:
     """``(h, c)`` ``[..., filters]`` of the gates' sums ``[..., 4 filters]`` and the memory before ``[..., filters]``."""
-    filters = memory.shape[-1]
-    squashed = ops.sigmoid(gates[..., : 3 * filters])
-    output, forget, write = ops.split(squashed, 3, axis=-1)
-    after = forget * memory + write * ops.tanh(gates[..., 3 * filters :])
-    return output * ops.tanh(after), after
+    return advanced(*activated(sums), memory)
 
 
 class CausalLSTM(CausalLayer):
@@ -36,7 +33,8 @@ class CausalLSTM(CausalLayer):
     """
 
     directions = 1
-    input_columns = 0  # to the left, that input-to-state sees beside the pixel itself
+    looks = (0,)  # steps along the line to the inputs that a place sees
+    hears = ()  # and to the states of the line before
 
     def __init__(self, filters: int, groups: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
@@ -44,7 +42,7 @@ class CausalLSTM(CausalLayer):
         policy = self.dtype_policy
         width = GATES * filters
         self.input_to_state = [
-            MaskedConv2D(width, 1, self.input_columns, groups=groups, blocks=GATES, dtype=policy)
+            MaskedConv2D(width, 1, len(self.looks) - 1, groups=groups, blocks=GATES, dtype=policy)
             for _ in range(self.directions)
         ]
         self.widen = MaskedConv2D(2 * filters, groups=groups, dtype=policy)
@@ -58,11 +56,10 @@ class CausalLSTM(CausalLayer):
         for layer in self.input_to_state:
             layer.build(None, here_shape)
         self.widen.build(None, (*here_shape[:-1], self.filters))
+        heard = len(self.hears) * self.filters
         self.recurrent = self.add_weight(
-            shape=(self.directions, self.taps * self.filters, GATES * self.filters),
-            initializer=keras.initializers.RandomUniform(
-                -((self.taps * self.filters) ** -0.5), (self.taps * self.filters) ** -0.5
-            ),
+            shape=(self.directions, heard, GATES * self.filters),
+            initializer=keras.initializers.RandomUniform(-(heard**-0.5), heard**-0.5),
             name="recurrent",
         )
         self.built = True
@@ -70,6 +67,15 @@ class CausalLSTM(CausalLayer):
     def call(self, above: Any, here: Any, condition: Any = None, training: bool = False) -> tuple[Any, Any]:
         """``here`` ``[b, h, w, 2 filters]`` to the same shape."""
         return above, here + self.widen.convolve(self.states(here))
+
+    def scan(self, maps: Sequence[Any], carries: Any = None) -> list[Any]:
+        """States ``[lines, f, places, batch]`` of a map for each direction, input-to-state included."""
+        inputs = [layer.sampling_weights() for layer in self.input_to_state]
+        recurrent = tf.unstack(tf.convert_to_tensor(self.recurrent))
+        kernels = [tf.concat([own["own"], heard], axis=0) for own, heard in zip(inputs, recurrent, strict=True)]
+        biases = [own["bias"] for own in inputs]
+        states = lstm_scan(maps, kernels, biases, looks=self.looks, hears=self.hears, carries=carries)
+        return [tf.cast(state, maps[0].dtype) for state in states]
 
     def sampling_weights(self) -> Nest:
         """Of all parts."""
@@ -87,14 +93,12 @@ class RowLSTM(CausalLSTM):
     Input-to-state is a masked 3 x 1 convolution along the row, state-to-state a 3 x 1 convolution of the row above's state.
     """
 
-    taps = 3
-    input_columns = 1
+    looks = (-1, 0)
+    hears = (-1, 0, 1)
 
     def states(self, here: Any) -> Any:
         """The LSTM's output ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``."""
-        gates = ops.transpose(self.input_to_state[0].convolve(here), (1, 2, 0, 3))  # [h, w, b, 4 filters]
-        states = lstm_scan([gates[:, None]], self.recurrent, _RowTaps)[:, 0]
-        return ops.cast(ops.transpose(states, (2, 0, 1, 3)), here.dtype)
+        return ops.transpose(self.scan([ops.transpose(here, (1, 3, 2, 0))])[0], (3, 0, 2, 1))
 
     # --- pixel by pixel ---------------------------------------------------------------------------------------------
 
@@ -135,23 +139,18 @@ class DiagonalBiLSTM(CausalLSTM):
     is shifted down by a row before it is added, so that it knows finished rows alone.
     """
 
-    taps = 2
+    hears = (0, -1)
     directions = 2
 
     def states(self, here: Any) -> Any:
         """Both LSTMs' outputs, added: ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``."""
-        height, width = here.shape[1], here.shape[2]
-        # Features are skewed rather than gates, which are twice as many: a 1 x 1 convolution does not mind.
-        gates = [
-            layer.convolve(skewed(maps))[:, None]
-            for layer, maps in zip(self.input_to_state, (here, here[:, :, ::-1]), strict=True)
-        ]  # two of [diagonals, 1, h, b, 4 filters]
-        # Row y begins at diagonal y; what lies before it is no pixel and leaves no state.
-        inside = np.arange(height)[None] <= np.arange(width + height - 1)[:, None]
-        states = lstm_scan(gates, self.recurrent, _DiagonalTaps, inside[:, None, :, None, None].astype(np.float32))
-        left, right = unskewed(states[:, 0], width), unskewed(states[:, 1], width)[:, :, ::-1]
-        shifted = ops.pad(right[:, :-1], ((0, 0), (1, 0), (0, 0), (0, 0)))
-        return ops.cast(left + shifted, here.dtype)
+        width = here.shape[2]
+        sides = [skewed(side_by_side(maps)) for maps in (here, here[:, :, ::-1])]
+        columns = np.arange(sides[0].shape[0])[:, None] - np.arange(here.shape[1])[None]
+        # An image's first column hears nothing beside it: there the image before ends.
+        states = self.scan(sides, (columns % width != 0).astype(np.float32))
+        left, right = (apart(unskewed(state), width)[: ops.shape(here)[0]] for state in states)
+        return left + ops.pad(right[:, :-1, ::-1], ((0, 0), (1, 0), (0, 0), (0, 0)))
 
     # --- pixel by pixel ---------------------------------------------------------------------------------------------
 
@@ -192,144 +191,36 @@ class DiagonalBiLSTM(CausalLSTM):
             h, c = cell(tf.gather(gates, t) + state[0] @ beside, state[1])
             return (h, c), h
 
-        return [left, scanned(step, gates.shape[0], (zeros, zeros))[::-1]]
+        return [left, scanned(step, gates.shape[0], (zeros, zeros))[1][::-1]]
 
 
-class _RowTaps:
-    """The three states above: features of ``[..., w, b, f]`` from columns x - 1, x, x + 1 side by side."""
-
-    @staticmethod
-    def gather(h: Any) -> Any:
-        padded = tf.pad(h, [[0, 0]] * (h.shape.rank - 3) + [[1, 1], [0, 0], [0, 0]])
-        width = h.shape[-3]
-        return tf.concat([padded[..., i : i + width, :, :] for i in range(3)], axis=-1)
-
-    @staticmethod
-    def scatter(d: Any) -> Any:
-        """The adjoint of ``gather``."""
-        left, middle, right = (
-            tf.pad(part, [[0, 0]] * (d.shape.rank - 3) + [[1, 1], [0, 0], [0, 0]]) for part in tf.split(d, 3, axis=-1)
-        )
-        return left[..., 2:, :, :] + middle[..., 1:-1, :, :] + right[..., :-2, :, :]
+def side_by_side(maps: Any) -> Any:
+    """``[b, h, w, c]`` to rows of ``IMAGES_IN_A_LINE`` images, filled up with empty ones: ``[b', h, images w, c]``."""
+    images, (_, height, width, features) = IMAGES_IN_A_LINE, maps.shape
+    missing = (images - ops.shape(maps)[0] % images) % images  # of positive numbers: ONNX has another rule for negative ones
+    filled = ops.pad(maps, ((0, missing), (0, 0), (0, 0), (0, 0)))
+    lines = ops.transpose(ops.reshape(filled, (-1, images, height, width, features)), (0, 2, 1, 3, 4))
+    return ops.reshape(lines, (-1, height, images * width, features))
 
 
-class _DiagonalTaps:
-    """The state beside and the one above: features of ``[..., h, b, f]`` from rows y and y - 1 side by side."""
-
-    @staticmethod
-    def gather(h: Any) -> Any:
-        above = tf.pad(h, [[0, 0]] * (h.shape.rank - 3) + [[1, 0], [0, 0], [0, 0]])[..., :-1, :, :]
-        return tf.concat([h, above], axis=-1)
-
-    @staticmethod
-    def scatter(d: Any) -> Any:
-        """The adjoint of ``gather``."""
-        beside, above = tf.split(d, 2, axis=-1)
-        return beside + tf.pad(above, [[0, 0]] * (d.shape.rank - 3) + [[0, 1], [0, 0], [0, 0]])[..., 1:, :, :]
-
-
-def lstm_scan(gates: Sequence[Any], recurrent: Any, taps: Any, inside: np.ndarray | None = None) -> Any:
-    """LSTM states ``[t, d, m, b, f]`` of the gates' input sums, ``[t, 1, m, b, 4 f]`` for each direction d; in float32.
-
-    At each t the states of all places m and directions d go on at once. The gradient is written out: it keeps states,
-    memories and gates, so that memory grows as t does, and takes the kernel's in one product at the end.
-
-    Args:
-        recurrent: kernel ``[d, taps f, 4 f]``.
-        taps: which states of t - 1 a place hears.
-        inside: 1 where a state is one, else 0: ``[t, 1, m, 1, 1]``.
-    """
-    count, directions = gates[0].shape[0], len(gates)
-    filters = gates[0].shape[-1] // GATES
-
-    def product(x: Any, kernel: Any) -> Any:
-        # One by one: XLA's batched product is much slower on a CPU.
-        flat = [tf.reshape(x[d], (-1, kernel.shape[1])) @ kernel[d] for d in range(directions)]
-        return tf.reshape(tf.stack(flat), tf.concat([tf.shape(x)[:-1], kernel.shape[-1:]], 0))
-
-    def kept(t: Any, *values: Any) -> tuple:
-        """Zeros where there is no place."""
-        return values if inside is None else tuple(value * tf.gather(tf.constant(inside), t) for value in values)
-
-    @tf.custom_gradient
-    def run(*arguments: Any) -> Any:
-        *gates, kernel = arguments
-        zeros = tf.zeros_like(tf.concat([gate[0, ..., :filters] for gate in gates], axis=0))
-
-        def forward(t: Any, state: Any) -> Any:
-            h, c = state
-            sums = tf.concat(at(gates, t), axis=0) + product(taps.gather(h), kernel)
-            squashed, content = tf.sigmoid(sums[..., : 3 * filters]), tf.tanh(sums[..., 3 * filters :])
-            output, forget, write = tf.split(squashed, 3, axis=-1)
-            c = forget * c + write * content
-            h, c = kept(t, output * tf.tanh(c), c)
-            return (h, c), (h, c, squashed, content)
-
-        states, memories, squashed, contents = scanned(forward, count, (zeros, zeros))
-
-        def gradient(upstream: Any) -> Any:
-            back = tf.transpose(kernel, (0, 2, 1))
-
-            def backward(t: Any, state: Any) -> Any:
-                up, memory, gate, content = at((upstream, memories, squashed, contents), t)
-                before = tf.gather(memories, tf.maximum(t - 1, 0)) * tf.cast(t > 0, tf.float32)
-                dh, dc = kept(t, state[0] + up, state[1])
-                output, forget, write = tf.split(gate, 3, axis=-1)
-                tanh = tf.tanh(memory)
-                dc = dc + dh * output * (1.0 - tf.square(tanh))
-                dgate = tf.concat([dh * tanh, dc * before, dc * content], axis=-1) * gate * (1.0 - gate)
-                dsums = tf.concat([dgate, dc * write * (1.0 - tf.square(content))], axis=-1)
-                parts = tuple(dsums[d : d + 1] for d in range(directions))
-                return (taps.scatter(product(dsums, back)), dc * forget), parts
-
-            dgates = scanned(backward, count, (zeros, zeros), reverse=True)
-            heard = taps.gather(tf.concat([zeros[None], states[:-1]], axis=0))
-            dkernel = [
-                tf.matmul(
-                    tf.reshape(heard[:, d], (-1, heard.shape[-1])),
-                    tf.reshape(dgates[d], (-1, GATES * filters)),
-                    transpose_a=True,
-                )
-                for d in range(directions)
-            ]
-            return (*dgates, tf.stack(dkernel))
-
-        return states, gradient
-
-    return run(*(tf.cast(gate, tf.float32) for gate in gates), tf.cast(tf.convert_to_tensor(recurrent), tf.float32))
-
-
-def scanned(step: Any, count: int, state: Any, reverse: bool = False) -> Any:
-    """``state, outputs = step(t, state)`` for each t from 0 (or from the last, in ``reverse``); all outputs ``[t, ...]``."""
-    probe = step(tf.constant(0), state)[1]  # for its shapes alone
-    arrays = tf.nest.map_structure(lambda x: tf.TensorArray(x.dtype, count, element_shape=x.shape), probe)
-
-    def body(turn: Any, state: Any, arrays: Any) -> Any:
-        t = count - 1 - turn if reverse else turn
-        state, made = step(t, state)
-        return turn + 1, state, tf.nest.map_structure(lambda array, x: array.write(t, x), arrays, made)
-
-    _, _, arrays = tf.while_loop(
-        lambda turn, *_: turn < count,
-        body,
-        (tf.constant(0), state, arrays),
-        maximum_iterations=count,
-        parallel_iterations=1,
-    )
-    return tf.nest.map_structure(lambda array: array.stack(), arrays)
+def apart(lines: Any, width: int) -> Any:
+    """The inverse of ``side_by_side``, the empty images included."""
+    _, height, columns, features = lines.shape
+    maps = ops.transpose(ops.reshape(lines, (-1, height, columns // width, width, features)), (0, 2, 1, 3, 4))
+    return ops.reshape(maps, (-1, height, width, features))
 
 
 def skewed(maps: Any) -> Any:
-    """``[b, h, w, c]`` to diagonals ``[w + h - 1, h, b, c]``: row y starts at diagonal y (figure 3)."""
+    """``[b, h, w, c]`` to diagonals ``[w + h - 1, c, h, b]``: row y starts at diagonal y (figure 3)."""
     height, width, features = maps.shape[1], maps.shape[2], maps.shape[3]
     padded = ops.pad(maps, ((0, 0), (0, 0), (0, height), (0, 0)))
     flat = ops.reshape(padded, (-1, height * (width + height), features))[:, : height * (width + height - 1)]
-    return ops.transpose(ops.reshape(flat, (-1, height, width + height - 1, features)), (2, 1, 0, 3))
+    return ops.transpose(ops.reshape(flat, (-1, height, width + height - 1, features)), (2, 3, 1, 0))
 
 
-def unskewed(diagonals: Any, width: int) -> Any:
+def unskewed(diagonals: Any) -> Any:
     """The inverse of ``skewed``, back to ``[b, h, w, c]``."""
-    height, features = diagonals.shape[1], diagonals.shape[3]
-    rows = ops.reshape(ops.transpose(diagonals, (2, 1, 0, 3)), (-1, height * (width + height - 1), features))
+    lines, features, height = diagonals.shape[:3]
+    rows = ops.reshape(ops.transpose(diagonals, (3, 2, 0, 1)), (-1, height * lines, features))
     padded = ops.pad(rows, ((0, 0), (0, height), (0, 0)))
-    return ops.reshape(padded, (-1, height, width + height, features))[:, :, :width]
+    return ops.reshape(padded, (-1, height, lines + 1, features))[:, :, : lines + 1 - height]
