@@ -12,11 +12,12 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def diagonal_bilstm_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 12,
+    epochs: PositiveInt = 10,
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 1e-3,
     filters: PositiveInt = 16,
     layers_deep: PositiveInt = 3,
+    first_kernel: PositiveInt = 15,
     dtype: Precision = "float32",
     seed: int = 0,
 ) -> Recipe:
@@ -27,6 +28,8 @@ def diagonal_bilstm_mnist(
         batch_size,
         learning_rate,
         seed,
-        lambda spec: kg.PixelRNN(spec, "diagonal_bilstm", filters, layers_deep, dtype=dtype, seed=seed),
+        lambda spec: kg.PixelRNN(
+            spec, "diagonal_bilstm", filters, layers_deep, first_kernel=first_kernel, dtype=dtype, seed=seed
+        ),
         published=(("nll", 80.75, "van den Oord et al. 2016, table 4, Diagonal BiLSTM, 1 layer"),),
     )

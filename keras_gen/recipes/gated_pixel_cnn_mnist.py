@@ -17,7 +17,9 @@ def gated_pixel_cnn_mnist(
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 1e-3,
     filters: PositiveInt = 24,
-    blocks: PositiveInt = 7,
+    blocks: PositiveInt = 5,
+    first_kernel: PositiveInt = 27,
+    kernel_size: PositiveInt = 5,
     dtype: Precision = "mixed_bfloat16",
     seed: int = 0,
 ) -> Recipe:
@@ -28,6 +30,8 @@ def gated_pixel_cnn_mnist(
         batch_size,
         learning_rate,
         seed,
-        lambda spec: kg.GatedPixelCNN(spec, filters, blocks, head=64, dtype=dtype, seed=seed),
+        lambda spec: kg.GatedPixelCNN(
+            spec, filters, blocks, first_kernel=first_kernel, kernel_size=kernel_size, head=64, dtype=dtype, seed=seed
+        ),
         published=(("nll", 81.30, "van den Oord et al. 2016, table 4, PixelCNN (ungated)"),),
     )

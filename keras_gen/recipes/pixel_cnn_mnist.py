@@ -12,11 +12,12 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def pixel_cnn_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 6,
+    epochs: PositiveInt = 12,
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 1e-3,
     filters: PositiveInt = 32,
     blocks: PositiveInt = 7,
+    first_kernel: PositiveInt = 27,
     kernel_size: PositiveInt = 5,
     dtype: Precision = "mixed_bfloat16",
     seed: int = 0,
@@ -28,6 +29,8 @@ def pixel_cnn_mnist(
         batch_size,
         learning_rate,
         seed,
-        lambda spec: kg.PixelCNN(spec, filters, blocks, kernel_size=kernel_size, dtype=dtype, seed=seed),
+        lambda spec: kg.PixelCNN(
+            spec, filters, blocks, first_kernel=first_kernel, kernel_size=kernel_size, dtype=dtype, seed=seed
+        ),
         published=(("nll", 81.30, "van den Oord et al. 2016, table 4, PixelCNN"),),
     )

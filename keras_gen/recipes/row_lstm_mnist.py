@@ -12,11 +12,12 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def row_lstm_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 12,
+    epochs: PositiveInt = 10,
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 1e-3,
     filters: PositiveInt = 24,
     layers_deep: PositiveInt = 4,
+    first_kernel: PositiveInt = 15,
     dtype: Precision = "float32",
     seed: int = 0,
 ) -> Recipe:
@@ -27,6 +28,8 @@ def row_lstm_mnist(
         batch_size,
         learning_rate,
         seed,
-        lambda spec: kg.PixelRNN(spec, "row_lstm", filters, layers_deep, dtype=dtype, seed=seed),
+        lambda spec: kg.PixelRNN(
+            spec, "row_lstm", filters, layers_deep, first_kernel=first_kernel, dtype=dtype, seed=seed
+        ),
         published=(("nll", 80.54, "van den Oord et al. 2016, Row LSTM (quoted from memory)"),),
     )
