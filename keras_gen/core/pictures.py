@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,14 +57,49 @@ def image_grid(
 
 def stacked(pictures: Sequence[Image.Image], gap: int = 12) -> Image.Image:
     """The pictures below each other, ``gap`` white pixels between them: blocks that belong together stay apart."""
-    mode = "RGB" if any(picture.mode == "RGB" for picture in pictures) else "L"
     height = sum(picture.height for picture in pictures) + gap * (len(pictures) - 1)
-    page = Image.new(mode, (max(picture.width for picture in pictures), height), "white")
+    page = _page(pictures, max(picture.width for picture in pictures), height)
     top = 0
     for picture in pictures:
         page.paste(picture, (0, top))
         top += picture.height + gap
     return page
+
+
+def beside(pictures: Sequence[Image.Image], gap: int = 12) -> Image.Image:
+    """The pictures from left to right, ``gap`` white pixels between them, their middles on one line."""
+    width = sum(picture.width for picture in pictures) + gap * (len(pictures) - 1)
+    page = _page(pictures, width, max(picture.height for picture in pictures))
+    left = 0
+    for picture in pictures:
+        page.paste(picture, (left, (page.height - picture.height) // 2))
+        left += picture.width + gap
+    return page
+
+
+def sign(which: str, size: int) -> Image.Image:
+    """A black ``+``, ``-`` or ``=`` on ``size`` x ``size`` white pixels, to stand between pictures that are added."""
+    across = {"+": (0.5,), "-": (0.5,), "=": (0.3, 0.7)}  # the middles of its horizontal bars
+    if which not in across or size < 8:
+        raise InvalidInput(f"sign {which!r} of {size} pixels; give one of {', '.join(across)} and at least 8 pixels.")
+    picture, thick = np.full((size, size), PAPER, np.uint8), max(2, size // 8)
+    for middle in across[which]:
+        top = round(size * middle - thick / 2)
+        picture[top : top + thick] = 0
+    if which == "+":
+        picture = np.minimum(picture, picture.T)
+    return Image.fromarray(picture)
+
+
+def _page(pictures: Sequence[Image.Image], width: int, height: int) -> Image.Image:
+    """White, in colour if one of the pictures is."""
+    return Image.new("RGB" if any(picture.mode == "RGB" for picture in pictures) else "L", (width, height), "white")
+
+
+def check_png(path: str | os.PathLike) -> None:
+    """``InvalidInput`` unless a picture can be written under this name, before anything long is done for it."""
+    if Path(path).suffix.lower() != ".png":
+        raise InvalidInput(f"--out {path} is not a .png file; name one.")
 
 
 def save_picture(picture: Image.Image, path: str | os.PathLike) -> None:

@@ -1,0 +1,85 @@
+"""The latent tools on a run or ``.keras`` file: each draws one picture and returns what it shows, in words."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from keras_gen.core.pictures import check_png, image_grid, save_picture
+from keras_gen.evaluation import latent, latent_arithmetic
+from keras_gen.loading import load
+
+Location = str | os.PathLike
+
+
+def interpolate(
+    run: Location,
+    out: Location,
+    *,
+    pairs: int = 6,
+    steps: int = 10,
+    path: str | None = None,
+    seed: int = 0,
+    label: int | None = None,
+) -> str:
+    """Walks between pairs of noise points, one a row; see ``latent.interpolation``."""
+    model = _model(run, out)
+    images = latent.interpolation(model, pairs, steps, path=path, seed=seed, **_conditions(label))
+    save_picture(image_grid(images.reshape(-1, *images.shape[2:]), columns=steps), out)
+    return f"{pairs} {latent.path_of(model, path)} walks of {steps} steps between draws of seed {seed}, one a row"
+
+
+def traverse(
+    run: Location,
+    out: Location,
+    *,
+    dimensions: Sequence[int] | None = None,
+    steps: int = 10,
+    reach: float = 3.0,
+    seed: int = 0,
+    label: int | None = None,
+) -> str:
+    """Single dimensions of z moved, one a row; see ``latent.traversal``."""
+    model = _model(run, out)
+    images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, **_conditions(label))
+    save_picture(image_grid(images.reshape(-1, *images.shape[2:]), columns=steps), out)
+    rows = ", ".join(map(str, latent.dimensions_of(model, dimensions)))
+    return f"dimensions {rows} of z, one a row, in {steps} steps; the rest is the first draw of seed {seed}"
+
+
+def manifold(run: Location, out: Location, *, side: int = 20) -> str:
+    """The plane of a 2-d latent; see ``latent.manifold``."""
+    images = latent.manifold(_model(run, out), side)
+    save_picture(image_grid(images, columns=side), out)
+    return f"the latent plane at {side} x {side} points, evenly in probability"
+
+
+def arithmetic(
+    run: Location,
+    out: Location,
+    *,
+    plus: Sequence[int],
+    minus: Sequence[int],
+    add: Sequence[int],
+    seed: int = 0,
+    draws: int = latent_arithmetic.DRAWS,
+    scale: float = 0.25,
+    label: int | None = None,
+) -> str:
+    """A sum of concepts; see ``latent_arithmetic.arithmetic``."""
+    options = {"seed": seed, "draws": draws, "scale": scale, **_conditions(label)}
+    result = latent_arithmetic.arithmetic(_model(run, out), plus, minus, add, **options)
+    save_picture(latent_arithmetic.picture(result), out)
+    terms = (",".join(map(str, concept)) for concept in (plus, minus, add))
+    return "mean({}) - mean({}) + mean({}) of the draws of seed {}; below, the same sum of their pixels".format(
+        *terms, seed
+    )
+
+
+def _model(run: Location, out: Location) -> Any:
+    """The model, loaded after ``out`` was found to be a name for a picture."""
+    check_png(out)
+    return load(run)
+
+
+def _conditions(label: int | None) -> dict[str, int]:
+    return {} if label is None else {"label": label}
