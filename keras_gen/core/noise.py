@@ -128,6 +128,16 @@ class KnownPixels:
 
 Input = Normal | Uniform | Images | Labels | KnownPixels
 NoiseSpec = Mapping[str, Normal | Uniform]
+_DRAWN: Mapping[str, type] = {"normal": Normal, "uniform": Uniform}
+
+
+def drawn_kind(entry: Mapping[str, Any]) -> Normal | Uniform | Labels | None:
+    """What a manifest's input entry (``describe`` with dtype and shape) stands for; None of images and masks."""
+    kind, shape = _DRAWN.get(entry["distribution"]), tuple(entry["shape"][1:])
+    if kind is not None:
+        return kind(shape)
+    is_label = entry["distribution"] is None and entry["dtype"] == Labels.dtype and shape == Labels.shape
+    return Labels(entry["range"][1] + 1) if is_label else None
 
 
 class NoiseStream:

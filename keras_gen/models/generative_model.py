@@ -17,11 +17,10 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Labels, NoiseSpec, NoiseStream, check_noise
+from keras_gen.core.noise import check_noise
 from keras_gen.core.registry import PROVIDED
 from keras_gen.core.replicas import replica_count
-
-DEFAULT_BATCH_SIZE = 64
+from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 
 
 @contextlib.contextmanager
@@ -50,7 +49,7 @@ def checked_network(network: Any, what: str, inputs: tuple[int, ...], outputs: t
     return network
 
 
-class GenerativeModel(keras.Model):
+class GenerativeModel(Sampler, keras.Model):
     """Base of all models. Images are uint8 ``[n, *image_spec.shape]`` at every public border.
 
     A subclass builds its networks in its constructor (inside the strategy's scope, where there is one), says what noise it
@@ -59,8 +58,6 @@ class GenerativeModel(keras.Model):
 
     # How many batches one training step eats; a two-player model sets it to its critic's turns.
     batches_per_step = 1
-    # Whether XLA compiles ``generate`` for ``sample``: pays where sampling is a long loop of small steps.
-    compiled_sampling = False
 
     def __init__(self, image_spec: ImageSpec | Sequence[int], seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -86,56 +83,9 @@ class GenerativeModel(keras.Model):
 
     # --- sampling ---------------------------------------------------------------------------------------------------
 
-    def noise_spec(self) -> NoiseSpec:
-        """Name -> distribution and per-example shape of the noise that ``generate`` eats."""
-        raise NotImplementedError(f"{type(self).__name__} must say what noise it eats.")
-
     def generate(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> tf.Tensor:
         """Images of the noise: a pure function, for any batch size. Returns uint8 ``[n, h, w, c]``."""
         raise NotImplementedError(f"{type(self).__name__} must say what it makes of noise.")
-
-    def condition_spec(self) -> Mapping[str, Labels]:
-        """Name -> what else ``generate`` eats: the labels of class-conditional models."""
-        return {}
-
-    def checked_conditions(
-        self, conditions: Mapping[str, Any], n: int, *, required: bool = False
-    ) -> dict[str, np.ndarray]:
-        """The conditions of ``n`` examples as arrays. Those left out go through the classes in turn, unless ``required``."""
-        spec = self.condition_spec()
-        if unknown := set(conditions) - set(spec):
-            raise InvalidInput(
-                f"{type(self).__name__} got the condition {sorted(unknown)[0]!r}; it takes {', '.join(spec) or 'none'}."
-            )
-        if missing := [name for name in spec if conditions.get(name) is None and required]:
-            raise InvalidInput(f"{type(self).__name__} wants {missing[0]}=, one an image.")
-        return {
-            name: kind.check(name, np.arange(n) % kind.count if conditions.get(name) is None else conditions[name], n)
-            for name, kind in spec.items()
-        }
-
-    def sample(self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
-        """``n`` images, uint8 ``[n, h, w, c]``; a seed gives the same images whatever the batch size.
-
-        Class-conditional models take ``label``, one or ``n`` integers; without it the classes come in turn.
-        """
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise InvalidInput(f"n={n!r} images cannot be drawn; give an integer of at least 1.")
-        if batch_size < 1:
-            raise InvalidInput(f"batch_size={batch_size!r}; give an integer of at least 1.")
-        conditions = self.checked_conditions(conditions, n)
-        stream = NoiseStream(self.noise_spec(), seed)
-        parts = []
-        for start in range(0, n, batch_size):
-            part = slice(start, min(start + batch_size, n))
-            size = part.stop - start
-            inputs = {name: values[part] for name, values in conditions.items()}
-            noise = stream.take(size)
-            if start and size < batch_size and self.compiled_sampling:
-                # XLA compiles once a batch size: the short last batch is filled up rather than compiled for.
-                noise, inputs = (_filled(values, batch_size) for values in (noise, inputs))
-            parts.append(self.images_of(noise, inputs)[:size])
-        return np.concatenate(parts)
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """``generate``, compiled, for noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
@@ -339,13 +289,6 @@ def restored(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and "class_name" in value
         else value
         for key, value in config.items()
-    }
-
-
-def _filled(values: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
-    return {
-        name: np.concatenate([value, np.repeat(value[-1:], size - len(value), axis=0)])
-        for name, value in values.items()
     }
 
 

@@ -12,10 +12,11 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec, NoiseStream
 from keras_gen.core.replicas import fit_for_policy, global_mean
+from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
 from keras_gen.layers.causal import Blanks, CausalLayer
 from keras_gen.losses.pixel_distributions import OUTPUTS, PixelDistribution
 from keras_gen.models.autoregressive.cached_sampler import draw_images
-from keras_gen.models.generative_model import DEFAULT_BATCH_SIZE, GenerativeModel, dtype_policy
+from keras_gen.models.generative_model import GenerativeModel, dtype_policy
 from keras_gen.training.adam import Adam
 
 
