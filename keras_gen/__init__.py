@@ -22,6 +22,7 @@ PUBLIC = {
     "GatedPixelCNN": "keras_gen.models.autoregressive.gated_pixel_cnn",
     "PixelCNNPlusPlus": "keras_gen.models.autoregressive.pixel_cnn_pp",
     "PixelRNN": "keras_gen.models.autoregressive.pixel_rnn",
+    "Classifier": "keras_gen.models.classifier",
     "load": "keras_gen.loading",
 }
 _MODULES = ("data", "exporters", "evaluation", "training", "recipes", "runner")

@@ -1,17 +1,19 @@
-"""Feature spaces in which sets of images are compared, by name; these need no download.
+"""Feature spaces in which sets of images are compared, by name; none is downloaded.
 
-A feature space is a function ``(images uint8 [n, h, w, c], image_spec) -> float32 [n, d]``, deterministic, each row a
-function of its image alone.
+A feature space is deterministic, and each row of features a function of its image alone. Spaces that rest on a classifier
+give its probabilities too, which the Inception Score wants.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Normal, draw
 from keras_gen.core.registry import Registry
@@ -20,7 +22,66 @@ BATCH = 250
 # The random network: its seed is part of the metric's definition, not the user's to choose.
 SEED, WIDTH, WIDEST, SMALLEST_MAP, FEWEST_LAYERS, OUTPUTS = 0, 32, 256, 4, 3, 64
 
+
+class Read(NamedTuple):
+    """What a space makes of images: features float32 ``[n, d]``, and probabilities ``[n, classes]`` or None."""
+
+    features: np.ndarray
+    probabilities: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureSpace:
+    """``read(images uint8 [n, h, w, c], image_spec)`` gives a ``Read``.
+
+    ``label`` is how metrics' names spell the space; ``description`` says what it is in a sentence; ``classifies`` whether it
+    gives probabilities. ``check(image_spec)`` raises ``InvalidInput`` where it cannot read such images, or its weights are
+    not there.
+    """
+
+    label: str
+    description: str
+    read: Callable[[Any, ImageSpec], Read]
+    classifies: bool = False
+    check: Callable[[ImageSpec], None] = lambda spec: None
+
+
+# Data set -> the space that its images are compared in unless another is named.
+TRAINED_FOR = {"mnist": "classifier_mnist", "binarized_mnist": "classifier_mnist"}
+ANY_IMAGES = "random_conv"
+
+# Name -> function of what follows the name after a colon (None: nothing) that gives the space.
 FEATURES = Registry("feature space")
+
+
+def feature_space(name: str) -> FeatureSpace:
+    """The space called ``name``, or ``"name:argument"``: ``"random_conv"``, ``"inception_v3:weights.h5"``."""
+    kind, colon, argument = str(name).partition(":")
+    return FEATURES.get(kind)(argument if colon else None)
+
+
+def default_space(data: str) -> str:
+    """The name of the space for a data set's images: of a classifier trained on them, where there is one."""
+    return TRAINED_FOR.get(data, ANY_IMAGES)
+
+
+def without_argument(name: str, argument: str | None) -> None:
+    """Refuses what a user wrote after a name that takes nothing."""
+    if argument is not None:
+        raise InvalidInput(f"Feature space {name!r} takes no argument, got {argument!r}; write {name!r} alone.")
+
+
+def in_batches(network: Callable[[tf.Tensor], Any], images: np.ndarray, size: int = BATCH) -> list[np.ndarray]:
+    """The network's outputs for all images, ``size`` at a time.
+
+    A short batch is filled up: one shape, hence one traced graph and the same kernels for every image.
+    """
+    parts = []
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        filled = np.concatenate([batch, np.zeros((size - len(batch), *images.shape[1:]), images.dtype)])
+        parts.append([output.numpy()[: len(batch)] for output in tf.nest.flatten(network(tf.constant(filled)))])
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def pixels(images: Any, spec: ImageSpec) -> np.ndarray:
@@ -38,19 +99,24 @@ def random_conv(images: Any, spec: ImageSpec) -> np.ndarray:
     projection. Weights are He-normal from the project's Philox draws, so every machine has the same ones. Numbers
     compare between images of one shape only: another shape is another network.
     """
-    images = spec.check(images)
-    network = _random_network(spec)
-    result = np.empty((len(images), OUTPUTS), np.float32)
-    for start in range(0, len(images), BATCH):
-        batch = images[start : start + BATCH]
-        # Short batches are filled up: one shape, hence one traced graph and the same kernels for every image.
-        filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *spec.shape), np.uint8)])
-        result[start : start + len(batch)] = network(tf.constant(filled)).numpy()[: len(batch)]
-    return result
+    return in_batches(_random_network(spec), spec.check(images))[0]
 
 
-FEATURES.register("pixels", pixels)
-FEATURES.register("random_conv", random_conv)
+def _pixels(argument: str | None) -> FeatureSpace:
+    without_argument("pixels", argument)
+    return FeatureSpace("pixels", "the pixels themselves", lambda images, spec: Read(pixels(images, spec)))
+
+
+def _random_conv(argument: str | None) -> FeatureSpace:
+    without_argument("random_conv", argument)
+    description = "64 outputs of a fixed random convolutional network"
+    return FeatureSpace("random-conv", description, lambda images, spec: Read(random_conv(images, spec)))
+
+
+FEATURES.register("pixels", _pixels)
+FEATURES.register("random_conv", _random_conv)
+for _name in ("classifier_mnist", "network", "inception_v3"):
+    FEATURES.register(_name, f"keras_gen.metrics.network_features:{_name}")
 
 
 @functools.lru_cache(maxsize=8)

@@ -15,5 +15,6 @@ for _name in (
     "gated_pixel_cnn_classes_mnist",
     "gated_pixel_cnn_cifar10",
     "pixel_cnn_pp_cifar10",
+    "classifier_mnist",
 ):
     RECIPES.register(_name, f"keras_gen.recipes.{_name}:{_name}")

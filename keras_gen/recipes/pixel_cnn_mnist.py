@@ -12,7 +12,7 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def pixel_cnn_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 12,
+    epochs: PositiveInt = 10,
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 1e-3,
     filters: PositiveInt = 32,

@@ -84,7 +84,7 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws where it is time to."""
         done = epoch + 1
-        if done % self.every and done != self.epochs:
+        if (done % self.every and done != self.epochs) or not self.model.noise_spec():  # a classifier draws nothing
             return
         images = self.model.images_of(draw(self.model.noise_spec(), self.count, self.seed))
         grid = image_grid(images, self.model.image_spec, columns=8)

@@ -1,0 +1,132 @@
+"""A classifier: not a generative model, but what metrics measure them with."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.core.endpoint import Endpoint
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_spec import ImageSpec
+from keras_gen.core.noise import Images, Labels, NoiseSpec, Uniform
+from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
+from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
+from keras_gen.networks.classifier import FEATURES, convolutional_classifier
+from keras_gen.training.adam import Adam
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class Classifier(GenerativeModel):
+    """Trained on labelled images by cross-entropy; it shares the models' data, checkpoints and export, and eats no noise.
+
+    Its ``network``, saved alone, is a feature space: ``model.network.save("mine.keras")``, then
+    ``keras-gen evaluate RUN --features network:mine.keras``.
+
+    Args:
+        image_spec: the images.
+        classes: how many labels there are, ``0 ... classes - 1``.
+        network: Keras model ``[b, h, w, c]`` in ``[0, 1]`` ``-> [b, classes]`` logits, with a layer called ``"features"``.
+        width, features: of the default network; see ``convolutional_classifier``.
+        flips: whether a mirrored image shows the same thing.
+        binarize: share of the training images whose pixels are drawn anew as 0 or 1 with their value as probability, so
+            that features serve binarized images too.
+    """
+
+    def __init__(
+        self,
+        image_spec: ImageSpec | Sequence[int],
+        classes: int = 10,
+        *,
+        network: keras.Model | None = None,
+        width: int = 32,
+        features: int = 64,
+        flips: bool = False,
+        binarize: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(image_spec, **kwargs)
+        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+            raise InvalidInput(f"classes={classes!r}; give an integer of at least 2.")
+        if not 0.0 <= binarize <= 1.0:
+            raise InvalidInput(f"binarize={binarize!r}; give a share from 0 to 1.")
+        self.classes, self.width, self.feature_count = classes, width, features
+        self.flips, self.binarize = flips, float(binarize)
+        with dtype_policy(self.dtype_policy.name):
+            network = network or convolutional_classifier(self.image_spec, classes, width, features, flips=flips)
+        self.network = checked_network(network, "network", self.image_spec.shape, (classes,))
+        if FEATURES not in {layer.name for layer in network.layers}:
+            raise InvalidInput(f"network has no layer called {FEATURES!r}, whose output metrics read; name one so.")
+        self.accuracy_tracker = keras.metrics.Mean("accuracy")
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = ("classes", "width", "flips", "binarize")
+        own = {**{name: getattr(self, name) for name in names}, "features": self.feature_count}
+        return {**super().get_config(), **self.config_of(network=self.network), **own}
+
+    # --- the contract -----------------------------------------------------------------------------------------------
+
+    def noise_spec(self) -> NoiseSpec:
+        """None: it makes no images."""
+        return {}
+
+    def condition_spec(self) -> Mapping[str, Labels]:
+        """The labels that it is trained on."""
+        return {"label": Labels(self.classes)}
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """``classify``: images to probabilities ``[b, classes]`` and features ``[b, features]``."""
+        reader = keras.Model(self.network.inputs, [self.network.get_layer(FEATURES).output, self.network.output])
+
+        def classify(inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+            features, logits = reader(self._fractions(inputs["image"]), training=False)
+            return {"probabilities": tf.nn.softmax(tf.cast(logits, tf.float32)), "features": features}
+
+        ranges = {"probabilities": (0, 1), "features": None}
+        return {"classify": Endpoint(classify, {"image": Images(self.image_spec)}, ranges)}
+
+    def classify(self, images: Any, batch_size: int = 256) -> np.ndarray:
+        """Probabilities of the classes, float32 ``[n, classes]``, of uint8 images ``[n, h, w, c]``."""
+        images = self.image_spec.check(images)
+        logits = self.network.predict(self._fractions(images).numpy(), batch_size=batch_size, verbose=0)
+        return tf.nn.softmax(tf.cast(logits, tf.float32)).numpy()
+
+    def _fractions(self, images: Any) -> tf.Tensor:
+        """Levels as fractions of the highest: ``[0, 1]``."""
+        return tf.cast(images, tf.float32) / (self.image_spec.levels - 1)
+
+    # --- training ---------------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras'."""
+        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
+        super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
+        self.remember_compile(optimizer=optimizer, **kwargs)
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """Logits ``[b, classes]`` of a batch (dict with ``"image"`` and ``"label"``)."""
+        self.require_conditions(inputs)
+        images = self._fractions(inputs["image"])
+        if training and self.binarize:
+            images = self._partly_binarized(images)
+        return tf.cast(self.network(images, training=training), tf.float32)
+
+    def _partly_binarized(self, images: tf.Tensor) -> tf.Tensor:
+        size = images.shape[0] or tf.shape(images)[0]
+        spec = {"pixels": Uniform(self.image_spec.shape), "chosen": Uniform((1, 1, 1))}
+        drawn = step_noise(spec, size, self.seed, self.optimizer.iterations)
+        binary = tf.cast(drawn["pixels"] < images, images.dtype)
+        return tf.where(drawn["chosen"] < self.binarize, binary, images)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> tf.Tensor:
+        """The cross-entropy, this replica's share of the global mean."""
+        labels = tf.cast(x["label"], tf.int32)
+        self.accuracy_tracker.update_state(tf.equal(tf.argmax(y_pred, -1, tf.int32), labels))
+        return global_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, y_pred))

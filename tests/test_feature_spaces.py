@@ -1,0 +1,136 @@
+"""Feature spaces of trained networks, and the classifier that they are made of."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from keras_gen import data
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_spec import ImageSpec
+from keras_gen.core.noise import Uniform
+from keras_gen.core.replicas import step_noise
+from keras_gen.metrics import network_features
+from keras_gen.metrics.features import feature_space
+
+SPEC = ImageSpec(8, 8, 1, levels=17)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    digits = data.load("digits", "train")
+    model = kg.Classifier(SPEC, 10, width=8, features=12)
+    model.fit(digits, batch_size=32, epochs=12, verbose=0)
+    path = tmp_path_factory.mktemp("network") / "digits.keras"
+    model.network.save(path)
+    return model, path
+
+
+def test_the_classifier_learns_and_its_saved_network_is_a_feature_space(trained):
+    model, path = trained
+    test = data.load("digits", "test")
+    accuracy = (model.classify(test.images).argmax(axis=1) == test.features["label"]).mean()
+    assert accuracy > 0.85
+    space = feature_space(f"network:{path}")
+    assert space.classifies and space.label.startswith("network-") and len(space.label) == len("network-") + 8
+    read = space.read(test.images, SPEC)
+    assert read.features.shape == (359, 12) and read.features.dtype == np.float32
+    np.testing.assert_allclose(read.probabilities, model.classify(test.images), atol=1e-5)
+    np.testing.assert_allclose(space.read(test.images[300:], SPEC).features, read.features[300:], atol=1e-5)
+
+
+def test_a_classifier_is_exported_and_loaded_whole(trained, tmp_path):
+    model, _ = trained
+    manifest = model.export(tmp_path / "artifact", ["saved_model", "onnx"])
+    assert set(manifest["endpoints"]) == {"classify"}
+    model.save(tmp_path / "model.keras")
+    images = data.load("digits", "test").images
+    np.testing.assert_allclose(kg.load(tmp_path / "model.keras").classify(images), model.classify(images), atol=1e-6)
+
+
+def test_binarized_pixels_are_drawn_with_their_values_as_probabilities():
+    model = kg.Classifier(ImageSpec(4, 4, 1), 3, network=_linear(4, 3), binarize=0.5)
+    model.compile()
+    images = np.full((400, 4, 4, 1), 0.25, np.float32)
+    drawn = np.asarray(model._partly_binarized(keras.ops.convert_to_tensor(images))).reshape(400, 16)
+    whole = (drawn == 0.25).all(axis=1)
+    assert abs(whole.mean() - 0.5) < 0.08
+    assert set(np.unique(drawn[~whole])) == {0.0, 1.0} and abs(drawn[~whole].mean() - 0.25) < 0.03
+    chosen = step_noise({"pixels": Uniform((4, 4, 1)), "chosen": Uniform((1, 1, 1))}, 400, model.seed, 0)["chosen"]
+    np.testing.assert_array_equal(whole, np.asarray(chosen).reshape(-1) >= 0.5)
+
+
+def _linear(side, classes, features="features"):
+    images = keras.Input((side, side, 1))
+    hidden = keras.layers.Dense(5, name=features)(keras.layers.Flatten()(images))
+    return keras.Model(images, keras.layers.Dense(classes)(hidden))
+
+
+def test_the_shipped_classifier_reads_mnist_and_tells_ones_from_blanks():
+    space = feature_space("classifier_mnist")
+    assert space.label == "classifier-mnist" and space.classifies
+    blank = np.zeros((1, 28, 28, 1), np.uint8)
+    one = blank.copy()
+    one[0, 5:23, 13:16] = 1
+    for levels in (2, 256):
+        spec = ImageSpec(28, 28, 1, levels)
+        read = space.read(np.concatenate([blank, one * np.uint8(levels - 1)]), spec)
+        assert read.features.shape[0] == 2 and np.isfinite(read.features).all()
+        np.testing.assert_allclose(read.probabilities.sum(axis=1), 1.0, atol=1e-5)
+        assert read.probabilities[1].argmax() == 1 and read.probabilities[1, 1] > 0.9
+    with pytest.raises(InvalidInput, match="reads images of 28x28x1, these are 8x8x1.*random_conv"):
+        space.check(SPEC)
+
+
+def test_inception_reads_what_a_weight_file_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(InvalidInput, match="no Inception v3 weights at .*none are downloaded silently.*InceptionV3"):
+        feature_space("inception_v3")
+    path = tmp_path / "some.weights.h5"
+    keras.utils.set_random_seed(0)
+    model = keras.applications.InceptionV3(weights=None)
+    model.save_weights(path)
+    space = feature_space(f"inception_v3:{path}")
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    read = space.read(images, ImageSpec(32, 32, 3))
+    assert read.features.shape == (2, 2048) and space.label.startswith("inception-v3-")
+    resized = keras.ops.image.resize(images / 127.5 - 1.0, (299, 299), antialias=True)
+    np.testing.assert_allclose(read.probabilities, model(resized), atol=1e-5)
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InvalidInput, match="damaged.h5 holds no weights of Inception v3"):
+        feature_space(f"inception_v3:{damaged}").check(ImageSpec(32, 32, 3))
+    with pytest.raises(InvalidInput, match="these have 2 channels"):
+        space.check(ImageSpec(32, 32, 2))
+    network_features._inception.cache_clear()
+
+
+def test_what_is_no_classifier_is_refused(tmp_path):
+    nameless = tmp_path / "nameless.keras"
+    _linear(8, 3, features="hidden").save(nameless)
+    lambda_layer = tmp_path / "lambda.keras"
+    images = keras.Input((8, 8, 1))
+    hidden = keras.layers.Lambda(lambda x: x + 1)(images)
+    keras.Model(images, hidden).save(lambda_layer)
+    (tmp_path / "text.keras").write_text("no zip")
+    for name, text in [
+        ("network", "write network:PATH.keras"),
+        ("network:", "write network:PATH.keras"),
+        (f"network:{tmp_path / 'absent.keras'}", "give an existing .keras file"),
+        (f"network:{nameless}", "no classifier of images with a layer called 'features'"),
+        (f"network:{lambda_layer}", "cannot be read as a Keras model"),  # safe_mode: no code from files
+        (f"network:{tmp_path / 'text.keras'}", "cannot be read as a Keras model"),
+        ("classifier_mnist:x", "takes no argument"),
+    ]:
+        with pytest.raises(InvalidInput, match=text):
+            feature_space(name).check(SPEC)
+    for arguments, options, text in [
+        ((SPEC, 1), {}, "classes=1"),
+        ((SPEC, 3), {"binarize": 1.5}, "binarize=1.5"),
+        ((SPEC, 3), {"network": _linear(8, 3, features="hidden")}, "no layer called 'features'"),
+        ((SPEC, 3), {"network": _linear(8, 4)}, r"gives \[b, 4\]; wanted \[b, 3\]"),
+    ]:
+        with pytest.raises(InvalidInput, match=text):
+            kg.Classifier(*arguments, **options)
+    with pytest.raises(InvalidInput, match="wants a label for each image"):
+        kg.Classifier(SPEC, 3, network=_linear(8, 3)).fit(np.zeros((8, 8, 8, 1), np.uint8))
