@@ -17,12 +17,14 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["keras_gen", "keras_gen.*"]),
+    package_data={"keras_gen.evaluation": ["*.jinja"], "keras_gen.metrics": ["weights/*.keras"]},
     entry_points={"console_scripts": ["keras-gen = keras_gen.cli:main"]},
     install_requires=[
         "tensorflow>=2.18",  # runs the models, tf.data, tf.distribute, SavedModel
         "keras>=3.15",  # the models' API
         "numpy>=1.26",  # images and noise on the host
         "tensorflow-datasets>=4.9.7",  # MNIST, CIFAR-10 and friends by name
+        "scipy>=1.12",  # BLAS' and LAPACK's routines behind the distances between feature sets, image filters
         "scikit-learn>=1.4",  # the embedded handwritten digits
         "onnx>=1.17",  # checks what was exported
         "tf2onnx>=1.17",  # TensorFlow graphs to ONNX
@@ -32,10 +34,17 @@ setup(
         "click>=8.1",  # the command line
         "rich>=13",  # progress and tables
         "pydantic>=2.7",  # recipe settings
+        "jinja2>=3.1",  # the report as HTML
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]"],  # CUDA libraries beside TensorFlow's wheel
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "scipy>=1.12"],  # tests, lint, reference values
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff>=0.12",
+            "POT>=0.9.4",  # reference values: FID, sliced Wasserstein
+            "prdc>=0.2",  # reference values: precision, recall, density, coverage
+        ],
         "bench": ["torch==2.13.0"],  # the other side of the training benchmarks
     },
 )

@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.metrics import precision_recall as module
-from keras_gen.metrics.features import FEATURES, _random_network, random_conv
+from keras_gen.metrics.features import _random_network, feature_space, pixels, random_conv
 from keras_gen.metrics.likelihood import bits_per_dim, importance_weighted_log_prob, mean_with_error
 from keras_gen.metrics.precision_recall import manifold_radii, nearest_neighbours, precision_recall
 from keras_gen.models.variational.vae import VAE
@@ -146,11 +146,14 @@ def test_random_conv_tells_digits_apart():
 
 def test_pixels_are_fractions_and_names_are_known():
     images = np.array([[[[0], [3]], [[6], [12]]]], np.uint8)
-    np.testing.assert_allclose(FEATURES.get("pixels")(images, ImageSpec(2, 2, 1, levels=13)), [[0.0, 0.25, 0.5, 1.0]])
-    with pytest.raises(InvalidInput, match="pixels, random_conv"):
-        FEATURES.get("inceptoin")
+    spec = ImageSpec(2, 2, 1, levels=13)
+    np.testing.assert_allclose(feature_space("pixels").read(images, spec).features, [[0.0, 0.25, 0.5, 1.0]])
+    with pytest.raises(InvalidInput, match="Did you mean 'inception_v3'.*pixels, random_conv"):
+        feature_space("inceptoin_v3")
+    with pytest.raises(InvalidInput, match="takes no argument, got 'x'"):
+        feature_space("pixels:x")
     with pytest.raises(InvalidInput, match="float64"):
-        FEATURES.get("pixels")(images / 12.0, ImageSpec(2, 2, 1, levels=13))
+        pixels(images / 12.0, spec)
 
 
 # --- likelihood ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,31 +10,10 @@ import tensorflow as tf
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseStream, Normal
+from keras_gen.metrics.estimate import Estimate, mean_with_error
 
 # Images times samples that one call decodes: large enough for full matrix products, small enough for the cache.
 DECODED_AT_ONCE = 4_000
-
-
-class Estimate(NamedTuple):
-    """A mean over ``n`` examples and its standard error (None of a single example)."""
-
-    value: float
-    stderr: float | None
-    n: int
-
-
-def mean_with_error(values: Any) -> Estimate:
-    """The mean of ``[n]`` numbers and its standard error, in float64. NaN or infinity is an ``InvalidInput``."""
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1 or not len(values):
-        raise InvalidInput(f"values have shape {list(values.shape)}; wanted [n], one number an image.")
-    if bad := int((~np.isfinite(values)).sum()):
-        raise InvalidInput(
-            f"{bad} of {len(values)} values are NaN or infinite, so they have no mean: the model's weights have "
-            "diverged, or it gives these images probability 0."
-        )
-    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
-    return Estimate(float(values.mean()), error, len(values))
 
 
 def bits_per_dim(log_prob: Any, spec: ImageSpec) -> Estimate:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_gen.core.errors import InvalidInput
+from keras_gen.metrics.feature_sets import check_count, check_features, check_pair
 
 # Rows of either side that are compared at once: a block of distances is 1,000 x 4,000 float64, 32 MB.
 QUERY_ROWS, REFERENCE_ROWS = 1_000, 4_000
@@ -35,14 +36,10 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
     Raises:
         InvalidInput: NaN or infinite features, fewer than ``k + 1`` points in a set, dimensions that differ.
     """
-    real, fake = _features(real, "real"), _features(fake, "fake")
-    if real.shape[1] != fake.shape[1]:
-        raise InvalidInput(
-            f"real features have {real.shape[1]} dimensions, fake ones {fake.shape[1]}; use one feature space."
-        )
+    real, fake = check_pair(real, fake)
     real_radii, fake_radii = manifold_radii(real, k, "real"), manifold_radii(fake, k, "fake")
     fake_inside, real_inside = np.zeros(len(fake), bool), np.zeros(len(real), bool)
-    for rows, columns, squared, slack in _blocks(fake, real):
+    for rows, columns, squared, slack in distance_blocks(fake, real):
         fake_inside[rows] |= (squared <= np.square(real_radii[None, columns]) + slack).any(axis=1)
         real_inside[columns] |= (squared <= np.square(fake_radii[rows, None]) + slack).any(axis=0)
     return PrecisionRecall(float(fake_inside.mean()), float(real_inside.mean()))
@@ -50,9 +47,7 @@ def precision_recall(real: Any, fake: Any, k: int = 3) -> PrecisionRecall:
 
 def manifold_radii(features: Any, k: int, what: str = "these") -> np.ndarray:
     """Each point's distance to its ``k``-th nearest other point: float64 ``[n]``."""
-    features = _features(features, what)
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise InvalidInput(f"k={k!r} neighbours; give an integer of at least 1.")
+    features, k = check_features(features, what), check_count("k", k, 1, "neighbours")
     if len(features) < k + 1:
         raise InvalidInput(
             f"{len(features)} {what} samples have no {k} neighbours each; give at least {k + 1} samples "
@@ -73,7 +68,7 @@ def nearest_neighbours(
     queries, references = np.asarray(queries), np.asarray(references)
     best = np.full((len(queries), k), np.inf)
     found = np.zeros((len(queries), k), np.int64)
-    for rows, columns, squared, _ in _blocks(queries, references):
+    for rows, columns, squared, _ in distance_blocks(queries, references):
         here = np.arange(columns.start, columns.stop)
         if skip_self:
             squared[np.arange(rows.start, rows.stop)[:, None] == here[None]] = np.inf
@@ -99,7 +94,9 @@ def _measured_again(queries: np.ndarray, references: np.ndarray, found: np.ndarr
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
-def _blocks(queries: np.ndarray, references: np.ndarray) -> Iterator[tuple[slice, slice, np.ndarray, np.ndarray]]:
+def distance_blocks(
+    queries: np.ndarray, references: np.ndarray
+) -> Iterator[tuple[slice, slice, np.ndarray, np.ndarray]]:
     """Query rows, reference rows, their squared distances ``[q, r]`` and by how much these may be off (``[q, r]``)."""
     for start in range(0, len(references), REFERENCE_ROWS):
         columns = slice(start, min(start + REFERENCE_ROWS, len(references)))
@@ -114,12 +111,3 @@ def _blocks(queries: np.ndarray, references: np.ndarray) -> Iterator[tuple[slice
             squared += norms
             norms *= ROUNDING
             yield rows, columns, np.maximum(squared, 0.0, out=squared), norms
-
-
-def _features(values: Any, what: str) -> np.ndarray:
-    array = np.asarray(values)
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise InvalidInput(f"{what} features are {array.dtype} {list(array.shape)}; wanted numbers [n, d].")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InvalidInput(f"{what} features hold NaN or infinite values; look at the images they come from.")
-    return array
