@@ -93,15 +93,25 @@ def sample(run: str, n: int, seed: int, out: str) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path())
+@click.argument("target", metavar="RUN_OR_ARTIFACT", type=click.Path())
+@click.option("--metrics", metavar="NAMES", help="Names of metrics, separated by commas  [default: all that apply]")
 @click.option("--samples", type=click.IntRange(min=4), help="How many samples to measure  [default: the recipe's]")
+@click.option(
+    "--reference", metavar="SPLIT", help="Split that samples are compared with  [default: test, if large enough]"
+)
+@click.option(
+    "--features", metavar="NAME", help="Feature space, as random_conv, classifier_mnist, inception_v3:WEIGHTS.h5."
+)
+@click.option("--data", metavar="NAME", help="Data set to measure on  [default: the recipe's]")
+@click.option("--out", type=click.Path(), help="Folder of the report  [default: RUN, or ARTIFACT-report]")
 @click.option("--seed", default=0, show_default=True)
 @_download
-def evaluate(run: str, **options: Any) -> None:
-    """Measure RUN: writes report.json and pictures into it and prints the table."""
+def evaluate(target: str, metrics: str | None, **options: Any) -> None:
+    """Measure a run or an exported artifact: writes report.json, report.html and pictures and prints the table."""
     from keras_gen import runner
 
-    _print_report(runner.evaluate(run, **options))
+    names = [name.strip() for name in metrics.split(",")] if metrics is not None else None
+    _print_report(runner.evaluate(target, metrics=names, **options))
 
 
 @main.command()
@@ -124,6 +134,92 @@ def verify(artifact: str) -> None:
     found = check(artifact)
     _print_parity(found["formats"])
     click.echo(f"verified: {found['files']} files of {found['artifact']} ({found['model']})")
+
+
+@main.group()
+def latent() -> None:
+    """Draw a latent space: walks, single dimensions, the plane, sums of concepts.
+
+    For models that eat a latent vector z, such as VAE and GAN.
+    """
+
+
+def _integers(_: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(word) for word in text.split(",")) if text.strip() else ()
+    except ValueError as error:
+        given = f"{option.opts[0]} {text!r}"
+        raise InvalidInput(f"{given} is no list of integers; separate them by commas: 3,17,41.") from error
+
+
+_RUN = click.argument("run", type=click.Path())
+_PICTURE = click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
+_SEED = click.option("--seed", default=0, show_default=True, help="Of the noise: a seed gives the same picture.")
+_LABEL = click.option("--label", type=int, help="Class-conditional models: the class of all images.")
+
+
+@latent.command()
+@_RUN
+@_PICTURE
+@click.option("--pairs", default=6, show_default=True, help="How many walks, one a row.")
+@click.option("--steps", default=10, show_default=True, help="Images a walk, ends included.")
+@click.option("--path", metavar="NAME", help="linear or spherical  [default: spherical; of uniform noise linear]")
+@_SEED
+@_LABEL
+def interpolate(run: str, out: str, **options: Any) -> None:
+    """Walk between pairs of noise points."""
+    from keras_gen.evaluation import latent_pictures
+
+    click.echo(f"Wrote {out}: {latent_pictures.interpolate(run, out, **options)}.")
+
+
+@latent.command()
+@_RUN
+@_PICTURE
+@click.option("--dimensions", callback=_integers, metavar="I,J,...", help="Which, from 0  [default: the first ten]")
+@click.option("--steps", default=10, show_default=True, help="Images a dimension.")
+@click.option("--reach", default=3.0, show_default=True, help="Normal noise goes from -REACH to REACH.")
+@_SEED
+@_LABEL
+def traverse(run: str, out: str, **options: Any) -> None:
+    """Move single dimensions of z, one a row; the rest stays one draw."""
+    from keras_gen.evaluation import latent_pictures
+
+    click.echo(f"Wrote {out}: {latent_pictures.traverse(run, out, **options)}.")
+
+
+@latent.command()
+@_RUN
+@_PICTURE
+@click.option("--side", default=20, show_default=True, help="Images a side.")
+def manifold(run: str, out: str, **options: Any) -> None:
+    """Decode the plane of a 2-d latent, evenly in probability."""
+    from keras_gen.evaluation import latent_pictures
+
+    click.echo(f"Wrote {out}: {latent_pictures.manifold(run, out, **options)}.")
+
+
+@latent.command()
+@_RUN
+@_PICTURE
+@click.option("--plus", callback=_integers, required=True, metavar="I,J,K", help="Draws that show the first concept.")
+@click.option("--minus", callback=_integers, required=True, metavar="I,J,K", help="Draws of what is taken from it.")
+@click.option("--add", callback=_integers, required=True, metavar="I,J,K", help="Draws of what is added.")
+@click.option("--draws", default=100, show_default=True, help="From how many draws of the seed they are chosen.")
+@click.option("--scale", default=0.25, show_default=True, help="How far the neighbours of the sum may lie from it.")
+@_SEED
+@_LABEL
+def arithmetic(run: str, out: str, **options: Any) -> None:
+    """Add and subtract concepts, each the mean of a few draws (Radford et al. 2016, figure 7).
+
+    Choose the draws from the report's pictures/samples.png, which shows those of seed 0, ten a row: row r, column c, both
+    from 0, is draw 10 r + c.
+    """
+    from keras_gen.evaluation import latent_pictures
+
+    click.echo(f"Wrote {out}: {latent_pictures.arithmetic(run, out, **options)}.")
 
 
 @main.command()

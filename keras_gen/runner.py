@@ -7,7 +7,6 @@
 import json
 import logging
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -154,11 +153,10 @@ def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
 
 def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike) -> Path:
     """Draws ``n`` images of a run or ``.keras`` file into one PNG grid."""
-    from keras_gen.core.pictures import image_grid, save_picture
+    from keras_gen.core.pictures import check_png, image_grid, save_picture
     from keras_gen.loading import load
 
-    if Path(out).suffix.lower() != ".png":
-        raise InvalidInput(f"--out {out} is not a .png file; name one.")
+    check_png(out)
     model = load(run)
     columns = max(1, round(n**0.5))
     save_picture(image_grid(model.sample(n, seed), model.image_spec, columns=columns), out)
@@ -166,33 +164,72 @@ def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike) ->
 
 
 def evaluate(
-    run: str | os.PathLike, *, download: bool = False, samples: int | None = None, seed: int = 0
+    target: str | os.PathLike,
+    *,
+    metrics: Sequence[str] | None = None,
+    samples: int | None = None,
+    reference: str | None = None,
+    features: str | None = None,
+    data: str | None = None,
+    out: str | os.PathLike | None = None,
+    seed: int = 0,
+    download: bool = False,
 ) -> dict[str, Any]:
-    """Measures a run by its recipe's protocol; writes ``report.json`` and ``pictures/`` into it."""
+    """Measures a run, or an exported artifact, by its recipe's protocol; writes ``report.json``, ``report.html``, ``pictures/``.
+
+    A run's report goes into the run, an artifact's beside it (``<artifact>-report``), unless ``out`` names a folder. What is
+    given overrides the recipe; an artifact that lies in no run needs ``data``, the data set's name.
+    """
     from keras_gen.data import load as load_data
     from keras_gen.evaluation.report import evaluate as measure
-    from keras_gen.loading import load
     from keras_gen.training.history import read_history
 
-    record = read_recipe(run)
-    recipe = build(record["recipe"], record["settings"])
-    model = load(run)
-    options = {**recipe.evaluation, **({"samples": samples} if samples else {})}
-    training, test = (load_data(recipe.data, split, download=download) for split in ("train", "test"))
-    report = measure(model, training, test, seed=seed, name=record["recipe"], out=Path(run), **options)
-    history = read_history(Path(run) / "history.jsonl")
+    target = Path(target)
+    is_artifact = (target / "manifest.json").is_file()
+    run = target.resolve().parent if is_artifact else target
+    record = read_recipe(run) if not is_artifact or (run / "recipe.json").is_file() else None
+    recipe = build(record["recipe"], record["settings"]) if record else None
+    source = data or (recipe and recipe.data)
+    if source is None:
+        raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
+    model = _opened(target, is_artifact)
+    given = {"metrics": metrics, "samples": samples, "features": features}
+    options = {**(recipe.evaluation if recipe else {}), **{key: value for key, value in given.items() if value}}
+    if is_artifact:  # what needs the live model's densities
+        options = {key: value for key, value in options.items() if not key.startswith("importance")}
+    training, test = (load_data(source, split, download=download) for split in ("train", "test"))
+    splits = {"train": training, "test": test}
+    if reference:
+        options["reference"] = splits.get(reference) or load_data(source, reference, download=download)
+    about = _about(record, recipe, read_history(run / "history.jsonl"), source) if record else {}
+    name = record["recipe"] if record else target.resolve().name
+    folder = Path(out) if out else target.resolve().with_name(f"{target.resolve().name}-report") if is_artifact else run
+    return measure(model, training, test, seed=seed, name=name, out=folder, about=about, **options)
+
+
+def _opened(target: Path, is_artifact: bool) -> Any:
+    if is_artifact:
+        from keras_gen.exporters.loaded_artifact import LoadedArtifact
+
+        return LoadedArtifact(target)
+    from keras_gen.loading import load
+
+    return load(target)
+
+
+def _about(
+    record: Mapping[str, Any], recipe: Recipe, history: Sequence[Mapping[str, Any]], data: str
+) -> dict[str, Any]:
+    """How a run's model came to be, for its report."""
     # Published numbers are of the recipe's own data set; beside another one's they would mislead.
-    published = recipe.published if recipe.data == settings_of(record["recipe"])["data"] else ()
-    report |= {
+    published = recipe.published if data == settings_of(record["recipe"])["data"] else ()
+    return {
         "recipe": record["recipe"],
         "command": record["command"],
         "epochs": history[-1]["epoch"] if history else None,
         "training_seconds": history[-1]["seconds"] if history else None,
-        "hardware": _hardware(),
         "published": [dict(zip(("metric", "value", "source"), line)) for line in published],
     }
-    write_json(Path(run) / "report.json", report)
-    return report
 
 
 def export(
@@ -243,11 +280,3 @@ def _versions() -> dict[str, Any]:
             continue
     versions = {"keras_gen": keras_gen.__version__, "python": sys.version.split()[0], **packages}
     return {"versions": versions, "commit": commit or None}
-
-
-def _hardware() -> str:
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
-    return ", ".join(names) or f"{os.cpu_count()} CPU cores ({platform.machine()})"

@@ -14,9 +14,11 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Normal, Uniform, draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
+from keras_gen.core.sampler import Sampler
 from keras_gen.evaluation import evaluate, latent
 from keras_gen.evaluation.memorisation import memorisation, nearest_training_images
-from keras_gen.evaluation.report import spelled
+from keras_gen.evaluation.subject import spelled
+from keras_gen.metrics.bootstrap import bootstrap_error
 from keras_gen.models.adversarial.gan import GAN
 from keras_gen.models.variational.vae import VAE
 
@@ -26,7 +28,7 @@ def digits():
     return data.load("digits", "train"), data.load("digits", "test")
 
 
-class Gallery:
+class Gallery(Sampler):
     """A "model" that shows the images it was given, one a sample, and keeps to the contract otherwise."""
 
     name = "gallery"
@@ -37,11 +39,8 @@ class Gallery:
     def noise_spec(self):
         return {"u": Uniform(())}
 
-    def images_of(self, noise):
+    def images_of(self, noise, conditions=None):
         return self.images[(np.asarray(noise["u"]) * len(self.images)).astype(int)]
-
-    def sample(self, n, seed=0):
-        return self.images_of(draw(self.noise_spec(), n, seed))
 
 
 class Coins(Gallery):
@@ -65,7 +64,7 @@ def test_report_of_a_vae(digits, tmp_path):
     report = evaluate(
         model, train, test, out=tmp_path, seed=3, importance_samples=50, importance_images=100, name="tiny"
     )
-    assert report == json.loads((tmp_path / "report.json").read_text())
+    assert {**report, "history": []} == json.loads((tmp_path / "report.json").read_text())
     assert report["schema"] == "keras_gen/report/1" and report["seed"] == 3
     assert report["model"] == {"name": "tiny", "class": "VAE", "parameters": model.count_params()}
     assert report["data"] == {"name": "digits", "train": 1258, "test": 359}
@@ -80,7 +79,8 @@ def test_report_of_a_vae(digits, tmp_path):
     assert tighter["n"] == 100 and tighter["value"] < -elbo["value"] + 5 * elbo["stderr"]
     precision = metrics["precision_k3_359_test_random-conv"]
     assert 0 <= precision["value"] <= 1 and precision["real_images_score"] > 0.7 and precision["split"] == "test"
-    assert set(report["pictures"]) == {"samples", "nearest", "interpolation", "manifold", "reconstructions"}
+    drawn = {"samples", "real_and_fake", "nearest", "interpolation", "manifold", "reconstructions"}
+    assert set(report["pictures"]) == drawn
     for picture in report["pictures"].values():
         with Image.open(tmp_path / picture["file"]) as image:
             assert np.asarray(image).std() > 10  # something is drawn on it
@@ -92,11 +92,54 @@ def test_report_of_a_gan(digits, tmp_path):
     model = GAN(train.image_spec, latent_dim=4, width=4)
     report = evaluate(model, train, test, out=tmp_path, samples=400, features="pixels")
     assert set(by_name(report)) == {
-        "precision_k3_400_train_pixels",  # test holds 359
+        "fid400_train_pixels",  # test holds 359
+        "kid_100x400_400_train_pixels",
+        "precision_k3_400_train_pixels",
         "recall_k3_400_train_pixels",
+        "density_k5_400_train_pixels",
+        "coverage_k5_400_train_pixels",
         "nearest_train_distance_ratio",
     }
-    assert set(report["pictures"]) == {"samples", "nearest", "interpolation"}
+    assert set(report["pictures"]) == {"samples", "real_and_fake", "nearest", "interpolation"}
+
+
+def test_the_metrics_that_were_asked_for_are_taken_and_earlier_reports_kept(digits, tmp_path):
+    train, test = digits
+    model = Gallery(data.load("digits", "validation").images, train.image_spec)
+    first = evaluate(model, train, test, out=tmp_path, samples=100, metrics=["fid"], name="one")
+    (fid,) = first["metrics"]
+    assert fid["name"] == "fid100_test_random-conv" and 0 < fid["stderr"] < fid["value"] and 0 < fid["real_images_score"]
+    (tmp_path / "curves.png").write_bytes((tmp_path / "pictures" / "samples.png").read_bytes())
+    evaluate(model, train, test, out=tmp_path, samples=50, metrics=["kid"], reference=train, name="<two>")
+    kept = json.loads((tmp_path / "report.json").read_text())
+    assert [line["name"] for line in kept["metrics"]] == ["kid_100x50_50_train_random-conv"]
+    assert kept["history"] == [first]
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;two&gt;" in page and "<two>" not in page and "kid_100x50_50_train_random-conv" in page
+    assert page.count('src="data:image/png;base64,') == len(kept["pictures"]) + 1  # the curves
+    assert "http" not in page  # nothing is fetched
+    (tmp_path / "report.json").write_text("{torn")
+    with pytest.raises(InvalidInput, match="report.json cannot be read, so what it held would be lost"):
+        evaluate(model, train, test, out=tmp_path, samples=50, metrics=["kid"])
+    for options, text in [
+        ({"metrics": ["fdi"]}, "Unknown metric 'fdi'; known: .*fid"),
+        ({"metrics": []}, "No metric was named"),
+        ({"metrics": ["nll"]}, "'nll' cannot be measured here: the model has no log_prob"),
+        ({"metrics": ["inception_score"]}, "random-conv gives no class probabilities"),
+        ({"metrics": ["swd"]}, "at least 16 px, these have 8"),
+        ({"metrics": ["density_coverage"], "samples": 5}, "wants at least 6 samples"),
+        ({"features": "classifier_mnist"}, "reads images of 28x28x1, these are 8x8x1"),
+    ]:
+        with pytest.raises(InvalidInput, match=text):
+            evaluate(model, train, test, out=tmp_path / "new", **options)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_bootstrap_error_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(0).normal(size=400)
+    error = bootstrap_error(lambda rows: values[rows].mean(), 400, resamples=2000)
+    assert error == pytest.approx(values.std() / 20.0, rel=0.06)
+    assert bootstrap_error(lambda rows: values[rows].mean(), 400, resamples=2000) == error
 
 
 def test_real_images_score_high_and_are_not_called_copies(digits, tmp_path):
@@ -134,7 +177,7 @@ def test_what_does_not_fit_is_refused_before_any_work(digits, tmp_path):
     train, test = digits
 
     class Busy(Gallery):
-        def sample(self, n, seed=0):
+        def sample(self, n, seed=0, **options):
             raise AssertionError("worked before it looked")
 
     model = Busy(train.images, train.image_spec)
@@ -172,13 +215,13 @@ def test_distances_to_the_training_set_by_hand():
     images = np.array([6, 15], np.uint8).reshape(2, 1, 1, 1)
     distances, rows = nearest_training_images(images, train, levels=17, count=2)
     assert rows.tolist() == [[1, 0], [2, 1]] and distances.tolist() == [[2 / 16, 6 / 16], [1 / 16, 11 / 16]]
-    found = memorisation(images, train, np.array([[[[8]]]], np.uint8), levels=17)
+    found = memorisation(images, train, np.array([[[[8]]]], np.uint8), scale=16.0)
     assert found.ratio == pytest.approx(1.5 / 4) and "copied" in found.verdict
 
 
 def test_a_test_set_within_the_training_set_says_nothing():
     images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
-    found = memorisation(images[:5], images, images, levels=256)
+    found = memorisation(images[:5], images, images)
     assert found.ratio is None and found.interval is None and found.verdict.startswith("Nothing can be said")
 
 

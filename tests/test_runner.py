@@ -1,6 +1,7 @@
 """The run folder and the command line: what they make, what they refuse, and that nothing made is lost."""
 
 import json
+import shutil
 import os
 import signal
 import subprocess
@@ -77,10 +78,29 @@ def test_sample_evaluate_export_verify(run, tmp_path):
     assert result.exit_code == 0 and "verified" in result.output
     result = invoke("evaluate", run, "--samples", 50)
     assert result.exit_code == 0 and "precision_k3_50" in result.output
+    earlier = json.loads((run / "report.json").read_text())["history"]
+    assert [metric["name"] for metric in earlier[-1]["metrics"]][-1].startswith("nearest_train_distance_ratio")
     kept = tmp_path / "results"
     assert invoke("results", run, "--folder", kept, "--out", tmp_path / "RESULTS.md").exit_code == 0
     assert "| vae_digits | elbo" in (tmp_path / "RESULTS.md").read_text()
     assert (kept / "vae_digits-samples.png").is_file()
+
+
+def test_an_artifact_is_measured_where_it_lies(run, tmp_path):
+    words = ("--samples", 40, "--metrics", "fid, precision_recall", "--reference", "train", "--features", "pixels")
+    result = invoke("evaluate", run / "artifact", *words)
+    assert result.exit_code == 0 and "fid40_train_pixels" in result.output, result.output
+    report = json.loads((run / "artifact-report" / "report.json").read_text())
+    assert report["recipe"] == "vae_digits" and report["model"]["artifact"] == "onnx"
+    assert {line["name"].split("_")[0] for line in report["metrics"]} == {"fid40", "precision", "recall"}
+    assert invoke("verify", run / "artifact").exit_code == 0  # the report lies beside it
+    alone = tmp_path / "alone"
+    shutil.copytree(run / "artifact", alone)
+    assert "name the data set with --data" in refused("evaluate", alone)
+    result = invoke("evaluate", alone, *words, "--data", "digits", "--out", tmp_path / "out")
+    assert result.exit_code == 0 and (tmp_path / "out" / "report.html").is_file(), result.output
+    assert "Unknown metric 'fdi'" in refused("evaluate", run, "--metrics", "fdi")
+    assert "Unknown split" in refused("evaluate", run, "--reference", "tset")
 
 
 def test_dry_run_prints_every_setting_and_makes_nothing(tmp_path):
@@ -109,6 +129,7 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
         ("dcgan_mnist", {"width": "4", "latent_dim": "4"}),
         ("pixel_cnn_mnist", {"filters": "4", "blocks": "1"}),
         ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
+        ("classifier_mnist", {"width": "4", "features": "4"}),
     ],
 )
 def test_the_larger_recipes_run(recipe, settings, tmp_path):
@@ -118,7 +139,8 @@ def test_the_larger_recipes_run(recipe, settings, tmp_path):
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["published"] == []  # those are of MNIST
-    assert (tmp_path / "run" / "artifact" / "onnx" / "sample.onnx").is_file()
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert list((tmp_path / "run" / "artifact" / "onnx").glob("*.onnx"))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ COPIED, ALIKE, FAR = 0.5, 0.9, 1.1
 class Memorisation:
     """Medians of the distance to the nearest training image, of samples and of images never trained on.
 
-    Distances are Euclidean over all pixels as fractions of the highest level; ``ratio`` is samples' over test images'
+    Distances are Euclidean, of pixels as fractions of the highest level or of features; ``ratio`` is samples' over test images'
     (None where the latter is 0), ``interval`` its 95 % bootstrap interval.
     """
 
@@ -53,15 +53,18 @@ def nearest_training_images(
     return distances / (levels - 1), rows
 
 
-def memorisation(samples: np.ndarray, train: np.ndarray, test: np.ndarray, levels: int, seed: int = 0) -> Memorisation:
-    """Compares samples with held-out ``test`` images, both uint8 ``[n, h, w, c]``, by their way to ``train``.
+def memorisation(samples: Any, train: Any, test: Any, scale: float = 1.0, seed: int = 0) -> Memorisation:
+    """Compares samples with held-out ``test`` images by their way to ``train``: arrays ``[n, ...]``, pixels or features.
 
     A model that draws from the images' distribution gives a ratio of about 1; one that remembers, of about 0. Compare
     Goodfellow et al. 2014, figure 2, and Theis et al. 2016 on how little a nearest neighbour in pixels proves: a copy
-    shifted by a few pixels escapes it.
+    shifted by a few pixels escapes it, which features see better. Distances are divided by ``scale``.
     """
-    ours = nearest_training_images(samples, train, levels)[0][:, 0]
-    theirs = nearest_training_images(test, train, levels)[0][:, 0]
+    train = np.asarray(train).reshape(len(train), -1)
+    ours, theirs = (
+        nearest_neighbours(np.asarray(images).reshape(len(images), -1), train, 1)[0][:, 0] / scale
+        for images in (samples, test)
+    )
     middle, reference = float(np.median(ours)), float(np.median(theirs))
     if reference == 0.0:
         return Memorisation(middle, reference, None, None)

@@ -1,6 +1,7 @@
 """The table of measured numbers, made from report files: nothing in it is typed by hand."""
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,8 @@ from rich.table import Table
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import write_json, written_beside
 
-PICTURES = ("samples", "nearest", "completions", "interpolation", "reconstructions", "manifold")
+PICTURES = ("samples", "real_and_fake", "nearest", "completions", "interpolation", "reconstructions", "manifold")
+PLAIN = ("fraction", "ratio", "distance", "score")  # units that a number is read without
 
 
 def read_report(run: str | os.PathLike) -> dict[str, Any]:
@@ -28,15 +30,24 @@ def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
     """(recipe, metric, value with its error, published value, its source) of each metric."""
     for metric in report["metrics"]:
         error = metric.get("stderr")
-        digits = 2 if error is None or error >= 0.01 else 4
-        value = f"{metric['value']:.4g}" if error is None else f"{metric['value']:.{digits}f} ± {error:.{digits}f}"
-        unit = f" {metric['unit']}" if metric["unit"] not in ("fraction", "ratio") else ""
+        value = _written(metric["value"], error)
+        unit = f" {metric['unit']}" if metric["unit"] not in PLAIN else ""
         # What as many real images of another split score: the ceiling at this sample size; RESULTS.md says so.
         ceiling = metric.get("real_images_score")
-        unit += "" if ceiling is None else f" (real {ceiling:.2f})"
+        unit += "" if ceiling is None else f" (real {ceiling:.2g})"
         published = [line for line in report.get("published", []) if metric["name"].startswith(line["metric"])]
         values, sources = ("; ".join(str(line[key]) for line in published) for key in ("value", "source"))
-        yield report["recipe"], metric["name"], value + unit, values, sources
+        yield report.get("recipe", report["model"]["name"]), metric["name"], value + unit, values, sources
+
+
+def _written(value: float | None, error: float | None) -> str:
+    """The number with as many digits as its standard error deserves."""
+    if value is None:
+        return "none"
+    if error is None:
+        return f"{value:.4g}"
+    digits = 2 if error >= 0.01 else max(4, 1 - math.floor(math.log10(error))) if error > 0 else 4
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def print_table(reports: Sequence[dict[str, Any]]) -> None:
@@ -45,7 +56,7 @@ def print_table(reports: Sequence[dict[str, Any]]) -> None:
         lines = [line[1:4] for line in rows(report)]
         # Where nothing is published, the column would only take the others' room.
         shown = 3 if any(line[2] for line in lines) else 2
-        table = Table(title=report["recipe"], title_justify="left")
+        table = Table(title=report.get("recipe", report["model"]["name"]), title_justify="left")
         for heading in ("metric", "measured", "published")[:shown]:
             table.add_column(heading, overflow="fold")
         for line in lines:
@@ -70,7 +81,7 @@ def update(runs: Sequence[str | os.PathLike], folder: str | os.PathLike | None, 
 
 def _keep(run: Path, report: dict[str, Any], folder: Path) -> None:
     name = report["recipe"]
-    write_json(folder / f"{name}.json", report)
+    write_json(folder / f"{name}.json", {key: value for key, value in report.items() if key != "history"})
     pictures = {"curves": run / "curves.png", **{key: run / "pictures" / f"{key}.png" for key in PICTURES}}
     for key, picture in pictures.items():
         if picture.is_file():
@@ -106,5 +117,6 @@ def markdown(folder: Path, link: str) -> str:
         notes = folder / f"{name}.md"
         if notes.is_file():
             lines += [notes.read_text(encoding="utf-8").strip(), ""]
-        lines += [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in ("samples", "curves")]
+        drawn = [key for key in ("samples", "curves") if (folder / f"{name}-{key}.png").is_file()]
+        lines += [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in drawn]
     return "\n".join(lines) + "\n"

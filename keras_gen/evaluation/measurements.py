@@ -1,0 +1,342 @@
+"""The metrics of a report, by name: what each wants, and the lines that it writes.
+
+A line's name is its protocol: what, with which parameters, of how many images of which split, in which feature space.
+"""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_data import ImageData
+from keras_gen.evaluation.memorisation import memorisation
+from keras_gen.evaluation.subject import Subject, chosen, spelled
+from keras_gen.losses.divergences import standard_normal_kl
+from keras_gen.metrics.bootstrap import bootstrap_error
+from keras_gen.metrics.density_coverage import density_coverage
+from keras_gen.metrics.estimate import Estimate, mean_with_error
+from keras_gen.metrics.frechet import frechet_distance
+from keras_gen.metrics.inception_score import inception_score
+from keras_gen.metrics.kernel_distance import kernel_distance
+from keras_gen.metrics.likelihood import bits_per_dim, importance_weighted_log_prob
+from keras_gen.metrics.moments import Moments
+from keras_gen.metrics.precision_recall import precision_recall
+from keras_gen.metrics.sliced_wasserstein import laplacian_swd
+
+PRECISION_NEIGHBOURS = 3  # k of precision and recall (Kynkaanniemi et al. 2019)
+COVERAGE_NEIGHBOURS = 5  # k of density and coverage (Naeem et al. 2020)
+SUBSET, SUBSETS = 1_000, 100  # of the kernel distance (Binkowski et al. 2018)
+SPLITS = 10  # of the Inception Score (Salimans et al. 2016)
+MEMORISATION_IMAGES = 1_000  # enough for a median; every one is compared with the whole training set
+# Resampling a Frechet distance costs an eigendecomposition a time: seconds each beyond this many dimensions.
+WIDEST_RESAMPLED = 256
+Lines = list[dict[str, Any]]
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """One metric of a report.
+
+    ``measure(subject)`` gives its lines. ``missing(subject)`` says in words what the metric would want of this model or
+    these images, or None where it can be taken; asked for by name, it is then refused, otherwise left out.
+    """
+
+    measure: Callable[[Subject], Lines]
+    missing: Callable[[Subject], str | None] = lambda subject: None
+    by_default: bool = True
+
+
+MEASUREMENTS: dict[str, Measurement] = {}
+
+
+def chosen_measurements(subject: Subject, names: Iterable[str] | None) -> dict[str, Measurement]:
+    """Those asked for, or all that apply. ``InvalidInput`` for an unknown name, or one that cannot be had here."""
+    if names is None:
+        found = {
+            name: entry for name, entry in MEASUREMENTS.items() if entry.by_default and entry.missing(subject) is None
+        }
+        if not found:
+            raise InvalidInput(
+                f"{type(subject.model).__name__} makes images of its inputs alone and has no densities; nothing here can "
+                "measure it."
+            )
+        return found
+    names = list(names)
+    if not names:
+        raise InvalidInput(f"No metric was named; give some of {', '.join(MEASUREMENTS)}.")
+    for name in names:
+        if name not in MEASUREMENTS:
+            raise InvalidInput(f"Unknown metric {name!r}; known: {', '.join(MEASUREMENTS)}.")
+        if (reason := MEASUREMENTS[name].missing(subject)) is not None:
+            raise InvalidInput(f"Metric {name!r} cannot be measured here: {reason}")
+    return {name: MEASUREMENTS[name] for name in dict.fromkeys(names)}
+
+
+def _measurement(name: str, **options: Any) -> Callable:
+    def enter(measure: Callable[[Subject], Lines]) -> Callable[[Subject], Lines]:
+        MEASUREMENTS[name] = Measurement(measure, **options)
+        return measure
+
+    return enter
+
+
+def _line(
+    name: str, value: Any, unit: str, split: str, began: float, n: int | None = None, **more: Any
+) -> dict[str, Any]:
+    """One line of the report, of a number or an ``Estimate``."""
+    if isinstance(value, Estimate):
+        value, more["stderr"], n = value
+    log.info("%s = %s %s", name, value, unit)
+    known = {key: entry for key, entry in more.items() if entry is not None}
+    seconds = round(time.perf_counter() - began, 3)
+    return {"name": name, "value": value, **known, "n": n, "split": split, "unit": unit, "seconds": seconds}
+
+
+# --- what the model says of images ---------------------------------------------------------------------------------------
+
+
+def _wants(attribute: str, what: str) -> Callable[[Subject], str | None]:
+    return lambda subject: None if hasattr(subject.model, attribute) else f"the model has no {attribute} ({what})."
+
+
+@_measurement("nll", missing=_wants("log_prob", "exact densities alone"))
+def _exact(subject: Subject) -> Lines:
+    began, test = time.perf_counter(), subject.test
+    log_prob = np.asarray(subject.model.log_prob(test.images, **subject.conditions(test)))
+    return _negative(log_prob, "", test, began)
+
+
+def _negative(log_prob: np.ndarray, protocol: str, test: ImageData, began: float) -> Lines:
+    """Negative log-likelihood and bits per dimension of one set of log-probabilities, or of bounds on them."""
+    tail = f"{protocol}_{spelled(len(log_prob))}_{test.split}"
+    return [
+        _line(f"nll{tail}", mean_with_error(-log_prob), "nats", test.split, began),
+        _line(f"bits_per_dim{tail}", bits_per_dim(log_prob, test.image_spec), "bits/dim", test.split, began),
+    ]
+
+
+@_measurement("elbo", missing=_wants("elbo", "variational models alone"))
+def _bound(subject: Subject) -> Lines:
+    """The ELBO, its bits per dimension, and its parts: E_q[log p(x|z)] with the bound's own draws, and KL(q || p)."""
+    began, model, test = time.perf_counter(), subject.model, subject.test
+    bound = np.asarray(model.elbo(test.images, seed=subject.seed), np.float64)
+    kl = np.asarray(standard_normal_kl(*model.encode(test.images)), np.float64)
+    tail = f"{spelled(len(test))}_{test.split}"
+    return [
+        _line(f"elbo_{tail}", mean_with_error(bound), "nats", test.split, began),
+        _line(f"elbo_reconstruction_{tail}", mean_with_error(bound + kl), "nats", test.split, began),
+        _line(f"elbo_kl_{tail}", mean_with_error(kl), "nats", test.split, began),
+        _line(f"bits_per_dim_elbo_{tail}", bits_per_dim(bound, test.image_spec), "bits/dim", test.split, began),
+    ]
+
+
+def _no_importance(subject: Subject) -> str | None:
+    if not hasattr(subject.model, "log_weight"):
+        return "the model has no log_weight to take importance samples of."
+    return None if subject.options.get("importance_samples") else "give importance_samples (5,000 are usual)."
+
+
+@_measurement("iw_nll", missing=_no_importance)
+def _importance_weighted(subject: Subject) -> Lines:
+    """Burda et al. 2016."""
+    began, model, test = time.perf_counter(), subject.model, subject.test
+    k, count = subject.options["importance_samples"], subject.options.get("importance_images")
+    images = chosen(test, count or len(test), subject.seed)
+    bound = importance_weighted_log_prob(model.log_weight, images, (model.latent_dim,), k, seed=subject.seed)
+    return _negative(bound, f"_iw{k}", test, began)
+
+
+# --- samples against real images -----------------------------------------------------------------------------------------
+
+
+def _draws(subject: Subject) -> str | None:
+    return None if subject.model.noise_spec() else "the model draws no images from noise."
+
+
+def _at_least(count: int) -> Callable[[Subject], str | None]:
+    def missing(subject: Subject) -> str | None:
+        if (reason := _draws(subject)) is not None:
+            return reason
+        few = f"it wants at least {count} samples and as many real images, there are {subject.samples}; give more."
+        return few if subject.samples < count else None
+
+    return missing
+
+
+@_measurement("fid", missing=_at_least(2))
+def _frechet(subject: Subject) -> Lines:
+    """Heusel et al. 2017."""
+    began = time.perf_counter()
+    real, fake = subject.real_read.features, subject.fake_read.features
+    reference = Moments.of(real)
+    value = frechet_distance(reference, Moments.of(fake))
+    error = None
+    if fake.shape[1] <= WIDEST_RESAMPLED:
+
+        def resampled(rows: np.ndarray) -> float:
+            return frechet_distance(reference, Moments.of(fake[rows]))
+
+        error = bootstrap_error(resampled, len(fake), seed=subject.seed)
+    ceiling = (
+        None if subject.other_read is None else frechet_distance(reference, Moments.of(subject.other_read.features))
+    )
+    return [
+        _line(
+            f"fid{subject.tail}",
+            value,
+            "distance",
+            subject.real.split,
+            began,
+            subject.samples,
+            stderr=error,
+            real_images_score=ceiling,
+        )
+    ]
+
+
+@_measurement("kid", missing=_at_least(2))
+def _kernel(subject: Subject) -> Lines:
+    """Binkowski et al. 2018."""
+    began, size = time.perf_counter(), min(SUBSET, subject.samples)
+
+    def distance(features: np.ndarray) -> Estimate:
+        return kernel_distance(
+            subject.real_read.features, features, subsets=SUBSETS, subset_size=size, seed=subject.seed
+        )
+
+    ceiling = None if subject.other_read is None else distance(subject.other_read.features).value
+    value, error, _ = distance(subject.fake_read.features)
+    name = f"kid_{SUBSETS}x{size}_{subject.tail}"
+    return [
+        _line(
+            name,
+            value,
+            "distance",
+            subject.real.split,
+            began,
+            subject.samples,
+            stderr=error,
+            real_images_score=ceiling,
+        )
+    ]
+
+
+def _no_score(subject: Subject) -> str | None:
+    if not subject.space.classifies:
+        return f"{subject.space.label} gives no class probabilities; choose the features of a classifier."
+    return _at_least(2 * SPLITS)(subject)
+
+
+@_measurement("inception_score", missing=_no_score)
+def _inception_score(subject: Subject) -> Lines:
+    """Salimans et al. 2016, of whichever classifier the name says."""
+    began = time.perf_counter()
+    score = inception_score(subject.fake_read.probabilities, splits=SPLITS, seed=subject.seed)
+    ceiling = inception_score(subject.real_read.probabilities, splits=SPLITS, seed=subject.seed).value
+    name = f"inception_score_{SPLITS}splits_{spelled(subject.samples)}_{subject.space.label}"
+    return [
+        _line(
+            name,
+            score.value,
+            "score",
+            subject.real.split,
+            began,
+            subject.samples,
+            deviation=score.deviation,
+            real_images_score=ceiling,
+        )
+    ]
+
+
+def _pair(subject: Subject, names: tuple[str, str], metric: Callable, k: int, began: float) -> Lines:
+    """Two shares, each beside what as many real images of the other split score: the ceiling at this sample size."""
+    real = subject.real_read.features
+    shares = metric(real, subject.fake_read.features, k)
+    ceiling = (None, None) if subject.other_read is None else metric(real, subject.other_read.features, k)
+    return [
+        _line(
+            f"{what}_k{k}_{subject.tail}",
+            share,
+            "fraction",
+            subject.real.split,
+            began,
+            subject.samples,
+            real_images_score=best,
+        )
+        for what, share, best in zip(names, shares, ceiling, strict=True)
+    ]
+
+
+@_measurement("precision_recall", missing=_at_least(PRECISION_NEIGHBOURS + 1))
+def _precision_recall(subject: Subject) -> Lines:
+    """Kynkaanniemi et al. 2019."""
+    began = time.perf_counter()
+    return _pair(subject, ("precision", "recall"), precision_recall, PRECISION_NEIGHBOURS, began)
+
+
+@_measurement("density_coverage", missing=_at_least(COVERAGE_NEIGHBOURS + 1))
+def _density_coverage(subject: Subject) -> Lines:
+    """Naeem et al. 2020."""
+    began = time.perf_counter()
+    return _pair(subject, ("density", "coverage"), density_coverage, COVERAGE_NEIGHBOURS, began)
+
+
+def _too_small_for_pyramids(subject: Subject) -> str | None:
+    side = min(subject.real.image_spec.shape[:2])
+    return _draws(subject) if side >= 16 else f"its patches want images of at least 16 px, these have {side}."
+
+
+@_measurement("swd", missing=_too_small_for_pyramids, by_default=False)
+def _sliced_wasserstein(subject: Subject) -> Lines:
+    """Karras et al. 2018, a line a level of the pyramid."""
+    began, spec = time.perf_counter(), subject.real.image_spec
+    levels = laplacian_swd(subject.reals, subject.fakes, levels=spec.levels, seed=subject.seed)
+    tail = f"{spelled(subject.samples)}_{subject.real.split}"
+    return [
+        _line(f"swd{size}px_{tail}", value, "1e-3", subject.real.split, began, subject.samples)
+        for size, value in levels.items()
+    ]
+
+
+@_measurement("memorisation", missing=_draws)
+def _memorisation(subject: Subject) -> Lines:
+    """How near the training images are, in pixels, and in features where these are no pixels."""
+    lines, held_out = [], chosen(subject.test, MEMORISATION_IMAGES, subject.seed)
+    samples, train = subject.fakes[:MEMORISATION_IMAGES], subject.train
+    spec, scale = train.image_spec, train.image_spec.levels - 1
+    sides: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "nearest_train_distance_ratio": lambda images: images.reshape(len(images), -1)
+    }
+    if subject.space.label != "pixels":
+        name = f"nearest_train_distance_ratio_{subject.space.label}"
+        sides[name] = lambda images: subject.space.read(images, spec).features
+    for name, read in sides.items():
+        began = time.perf_counter()
+        unit = scale if name == "nearest_train_distance_ratio" else 1.0
+        found = memorisation(read(samples), read(train.images), read(held_out), unit, subject.seed)
+        details = {"interval": found.interval and list(found.interval), "verdict": found.verdict}
+        details |= {"sample_distance": found.sample_distance, "test_distance": found.test_distance}
+        lines.append(_line(name, found.ratio, "ratio", subject.test.split, began, len(samples), **details))
+    return lines
+
+
+@_measurement("accuracy", missing=_wants("classify", "classifiers alone"))
+def _accuracy(subject: Subject) -> Lines:
+    """Share of the test images classified right; of binarized ones too, where the classifier was trained on such."""
+    lines = []
+    sides = {"": subject.test}
+    if getattr(subject.model, "binarize", 0.0) and subject.test.image_spec.levels > 2:
+        sides["_binarized"] = subject.test.binarized(subject.seed)
+    for suffix, data in sides.items():
+        began = time.perf_counter()
+        images = data.images * np.uint8(subject.test.image_spec.levels - 1) if suffix else data.images
+        right = subject.model.classify(images).argmax(axis=1) == data.features["label"]
+        name = f"accuracy{suffix}_{spelled(len(data))}_{data.split}"
+        lines.append(_line(name, mean_with_error(right), "fraction", data.split, began))
+    return lines

@@ -1,0 +1,87 @@
+"""The pictures of a report: what people look at before they read a number."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_gen.core.image_data import ImageData
+from keras_gen.core.noise import draw
+from keras_gen.core.pictures import image_grid, save_picture, stacked
+from keras_gen.evaluation import latent
+from keras_gen.evaluation.memorisation import nearest_training_images
+from keras_gen.evaluation.subject import Subject, chosen, lot
+
+COLUMNS = 10
+
+
+def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
+    """Draws what the model allows below ``out``; name -> file (relative to ``out``) and what it shows."""
+    model, test, fakes, seed = subject.model, subject.test, subject.fakes, subject.seed
+    means = model.image_spec.levels == 2 and hasattr(model, "decode")
+    shows = "the decoder's means" if means else "samples"
+    drawn = {"samples": (_samples(model, seed), f"{shows} of the first 100 noise draws of seed {seed}")}
+    drawn["real_and_fake"] = (
+        stacked(
+            [image_grid(images[: 3 * COLUMNS], test.image_spec, columns=COLUMNS) for images in (subject.reals, fakes)]
+        ),
+        f"above: {subject.real.split} images by lot; below: samples",
+    )
+    drawn["nearest"] = (
+        _nearest(fakes, subject.train),
+        "top row: samples; below each, its nearest training images by pixel distance",
+    )
+    if latent.has_latent(model):
+        walk = latent.interpolation(model, steps=COLUMNS, seed=seed)
+        grid = image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)
+        drawn["interpolation"] = (grid, f"each row: from one noise point to another ({latent.path_of(model)})")
+        if latent.has_manifold(model):
+            plane = image_grid(latent.manifold(model), columns=20)
+            drawn["manifold"] = (plane, "the latent plane, evenly in probability (inverse Gaussian CDF)")
+    if hasattr(model, "encode") and hasattr(model, "decode"):
+        drawn["reconstructions"] = (
+            _reconstructions(model, test, seed),
+            f"{test.split} images, below each its reconstruction",
+        )
+    if hasattr(model, "complete"):
+        drawn["completions"] = (
+            _completions(subject),
+            f"top row: {test.split} images; below, their upper half as given; then five completions of it",
+        )
+    for name, (picture, _) in drawn.items():
+        save_picture(picture, out / "pictures" / f"{name}.png")
+    return {name: {"file": f"pictures/{name}.png", "shows": text} for name, (_, text) in drawn.items()}
+
+
+def _samples(model: Any, seed: int) -> Image.Image:
+    return image_grid(latent.render(model, draw(model.noise_spec(), COLUMNS**2, seed)), columns=COLUMNS)
+
+
+def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.Image:
+    spec, fakes = train.image_spec, fakes[:COLUMNS]
+    rows = nearest_training_images(fakes, train.images, spec.levels, min(neighbours, len(train)))[1]
+    below = train.images[rows.T.reshape(-1)]  # all nearest first, then all second nearest ...
+    return stacked([image_grid(fakes, spec, columns=len(fakes)), image_grid(below, spec, columns=len(fakes))])
+
+
+def _completions(subject: Subject) -> Image.Image:
+    """``COLUMNS`` images, their upper half, and five completions of it."""
+    model, test, seed = subject.model, subject.test, subject.seed
+    spec, rows = test.image_spec, lot(test, COLUMNS, seed)
+    originals, conditions = test.images[rows], subject.conditions(test, rows)
+    known = np.zeros(spec.shape[:2], bool)
+    known[: max(1, spec.height // 2)] = True
+    given = np.where(known[None, :, :, None], originals / (spec.levels - 1), 0.5)
+    drawn = [model.complete(originals, known, seed + turn, **conditions) for turn in range(5)]
+    below = image_grid(np.concatenate(drawn), spec, columns=len(originals))
+    above = np.concatenate([originals / (spec.levels - 1), given]).astype(np.float32)
+    return stacked([image_grid(above, columns=len(originals)), below])
+
+
+def _reconstructions(model: Any, test: ImageData, seed: int) -> Image.Image:
+    originals = chosen(test, 3 * COLUMNS, seed)
+    copies, spec = latent.reconstructions(model, originals), test.image_spec
+    shown = originals.astype(np.float32) / (spec.levels - 1)
+    pairs = [np.concatenate([shown[i : i + COLUMNS], copies[i : i + COLUMNS]]) for i in range(0, len(shown), COLUMNS)]
+    return stacked([image_grid(pair, columns=len(pair) // 2) for pair in pairs])

@@ -1,0 +1,96 @@
+"""What is being measured, against what, and what several metrics share of the work."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_data import ImageData
+from keras_gen.metrics.features import FeatureSpace, Read
+
+
+@dataclasses.dataclass(eq=False)
+class Subject:
+    """A model (or artifact) and the images that it is held against.
+
+    Args:
+        model: anything that is a ``Sampler`` with an ``image_spec``.
+        train, test: images that it was and was not trained on.
+        real: those of the two (or a third split) that samples are compared with.
+        samples: how many are drawn.
+        space: of the features.
+        seed: of all noise and all choices by lot.
+        options: of single metrics.
+    """
+
+    model: Any
+    train: ImageData
+    test: ImageData
+    real: ImageData
+    samples: int
+    space: FeatureSpace
+    seed: int
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def fakes(self) -> np.ndarray:
+        """The samples, uint8 ``[samples, h, w, c]``."""
+        return self.model.sample(self.samples, seed=self.seed)
+
+    @functools.cached_property
+    def reals(self) -> np.ndarray:
+        """As many real images, by lot."""
+        return chosen(self.real, self.samples, self.seed)
+
+    @functools.cached_property
+    def others(self) -> np.ndarray | None:
+        """As many real images of another split (what a perfect model would draw), or None where it holds fewer."""
+        other = self.test if self.real is self.train else self.train
+        return chosen(other, self.samples, self.seed) if len(other) >= self.samples else None
+
+    @functools.cached_property
+    def fake_read(self) -> Read:
+        """Features and probabilities of the samples."""
+        return self._read(self.fakes, "the samples")
+
+    @functools.cached_property
+    def real_read(self) -> Read:
+        """Of the real images."""
+        return self._read(self.reals, f"the {self.real.split} images")
+
+    @functools.cached_property
+    def other_read(self) -> Read | None:
+        """Of the other split's."""
+        return None if self.others is None else self._read(self.others, "the other images")
+
+    def _read(self, images: np.ndarray, what: str) -> Read:
+        found = self.space.read(images, self.real.image_spec)
+        if bad := int((~np.isfinite(found.features)).any(axis=1).sum()):
+            raise InvalidInput(f"{self.space.label} gives {bad} of {what} features that are NaN or infinite.")
+        return found
+
+    @property
+    def tail(self) -> str:
+        """The end of a metric's name: sample count, split, feature space."""
+        return f"{spelled(self.samples)}_{self.real.split}_{self.space.label}"
+
+    def conditions(self, data: ImageData, rows: Any = slice(None)) -> dict[str, np.ndarray]:
+        """What the model wants to know beside an image: the data's labels."""
+        return {name: data.features[name][rows] for name in self.model.condition_spec()}
+
+
+def spelled(count: int) -> str:
+    """A count as names hold it: ``10k``, ``359``."""
+    return f"{count // 1000}k" if count % 1000 == 0 else str(count)
+
+
+def lot(data: ImageData, count: int, seed: int) -> np.ndarray:
+    """``count`` rows of the data by lot, in order."""
+    return np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(data))[:count])
+
+
+def chosen(data: ImageData, count: int, seed: int) -> np.ndarray:
+    """``count`` of the images by lot (files are often sorted), or all of them."""
+    return data.images if count >= len(data) else data.images[lot(data, count, seed)]

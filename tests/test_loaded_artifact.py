@@ -1,0 +1,90 @@
+"""Artifacts sampled and measured without their model."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import keras_gen as kg
+from keras_gen import data
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_spec import ImageSpec
+from keras_gen.evaluation import evaluate
+from keras_gen.exporters.loaded_artifact import LoadedArtifact
+
+SPEC = ImageSpec(8, 8, 1, levels=17)
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vae") / "artifact"
+    model = kg.VAE(SPEC, 2, hidden=(16,), seed=1)
+    model.compile()
+    model.export(path, ["saved_model", "onnx"])
+    return model, path
+
+
+@pytest.mark.parametrize("format", ["onnx", "saved_model"])
+def test_a_loaded_artifact_draws_and_codes_as_the_model_does(vae, format):
+    model, path = vae
+    loaded = LoadedArtifact(path, format)
+    assert loaded.image_spec == model.image_spec and loaded.noise_spec() == model.noise_spec()
+    difference = np.abs(loaded.sample(70, seed=3).astype(int) - model.sample(70, seed=3))
+    assert difference.max() <= 1 and (difference > 0).mean() < 1e-3
+    images = data.load("digits", "test").images[:70]
+    for ours, theirs in zip(loaded.encode(images), model.encode(images), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    z = model.encode(images)[0]
+    np.testing.assert_allclose(loaded.decode(z), model.decode(z), atol=1e-5)
+    assert not hasattr(loaded, "log_prob") and not hasattr(loaded, "elbo")
+
+
+def test_labels_and_densities_of_an_artifact(tmp_path):
+    spec = ImageSpec(4, 4, 1, levels=2)
+    model = kg.GatedPixelCNN(spec, 4, 1, classes=3)
+    model.compile()
+    model.export(tmp_path / "artifact", "onnx")
+    loaded = LoadedArtifact(tmp_path / "artifact")
+    assert loaded.condition_spec() == model.condition_spec()
+    np.testing.assert_array_equal(loaded.sample(9, seed=1), model.sample(9, seed=1))
+    np.testing.assert_array_equal(loaded.sample(5, seed=1, label=2), model.sample(5, seed=1, label=2))
+    images, labels = model.sample(7, seed=5), np.arange(7) % 3
+    np.testing.assert_allclose(loaded.log_prob(images, label=labels), model.log_prob(images, label=labels), rtol=1e-4)
+    with pytest.raises(InvalidInput, match="label 3 is out of range"):
+        loaded.sample(5, label=3)
+
+
+def test_an_artifact_is_measured_like_its_model(vae, tmp_path):
+    model, path = vae
+    train, test = data.load("digits", "train"), data.load("digits", "test")
+    chosen = ["fid", "kid", "precision_recall", "density_coverage", "memorisation"]
+    live, read = (
+        evaluate(subject, train, test, samples=200, out=tmp_path / name, metrics=chosen)
+        for name, subject in (("live", model), ("artifact", LoadedArtifact(path)))
+    )
+    assert read["model"] == {"name": "artifact", "class": "VAE", "artifact": "onnx"}
+    assert len(live["metrics"]) == len(read["metrics"]) >= 8
+    for ours, theirs in zip(live["metrics"], read["metrics"], strict=True):
+        assert ours["name"] == theirs["name"]
+        # A level in a thousand may differ at a rounding border, hence a neighbour.
+        assert theirs["value"] == pytest.approx(ours["value"], rel=0.02, abs=0.011)
+    assert {"samples", "nearest", "interpolation", "manifold", "reconstructions"} <= set(read["pictures"])
+
+
+def test_what_cannot_be_measured_is_refused(vae, tmp_path):
+    _, path = vae
+    with pytest.raises(InvalidInput, match="is no folder, so it is no artifact"):
+        LoadedArtifact(tmp_path / "absent")
+    with pytest.raises(InvalidInput, match="holds onnx, saved_model, not 'tflite'"):
+        LoadedArtifact(path, "tflite")
+    classifier = kg.Classifier(SPEC, 3, width=4, features=5)
+    classifier.compile()
+    classifier.export(tmp_path / "classifier", "onnx")
+    with pytest.raises(InvalidInput, match=r"\(Classifier\) has no endpoint 'sample', only classify"):
+        LoadedArtifact(tmp_path / "classifier")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(path, damaged)
+    file = damaged / "onnx" / "sample.onnx"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InvalidInput, match="sample.onnx has .* bytes; the manifest says"):
+        LoadedArtifact(damaged)
