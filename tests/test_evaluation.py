@@ -108,7 +108,9 @@ def test_the_metrics_that_were_asked_for_are_taken_and_earlier_reports_kept(digi
     model = Gallery(data.load("digits", "validation").images, train.image_spec)
     first = evaluate(model, train, test, out=tmp_path, samples=100, metrics=["fid"], name="one")
     (fid,) = first["metrics"]
-    assert fid["name"] == "fid100_test_random-conv" and 0 < fid["stderr"] < fid["value"] and 0 < fid["real_images_score"]
+    assert (
+        fid["name"] == "fid100_test_random-conv" and 0 < fid["stderr"] < fid["value"] and 0 < fid["real_images_score"]
+    )
     (tmp_path / "curves.png").write_bytes((tmp_path / "pictures" / "samples.png").read_bytes())
     evaluate(model, train, test, out=tmp_path, samples=50, metrics=["kid"], reference=train, name="<two>")
     kept = json.loads((tmp_path / "report.json").read_text())

@@ -1,8 +1,8 @@
 """The run folder and the command line: what they make, what they refuse, and that nothing made is lost."""
 
 import json
-import shutil
 import os
+import shutil
 import signal
 import subprocess
 import sys

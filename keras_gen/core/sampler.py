@@ -58,7 +58,9 @@ class Sampler:
         if batch_size < 1:
             raise InvalidInput(f"batch_size={batch_size!r}; give an integer of at least 1.")
         if not self.noise_spec():
-            raise InvalidInput(f"{type(self).__name__} draws no images from noise; it works on images that it is given.")
+            raise InvalidInput(
+                f"{type(self).__name__} draws no images from noise; it works on images that it is given."
+            )
         conditions = self.checked_conditions(conditions, n)
         stream = NoiseStream(self.noise_spec(), seed)
         parts = []

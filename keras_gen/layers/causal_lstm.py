@@ -197,7 +197,9 @@ class DiagonalBiLSTM(CausalLSTM):
 def side_by_side(maps: Any) -> Any:
     """``[b, h, w, c]`` to rows of ``IMAGES_IN_A_LINE`` images, filled up with empty ones: ``[b', h, images w, c]``."""
     images, (_, height, width, features) = IMAGES_IN_A_LINE, maps.shape
-    missing = (images - ops.shape(maps)[0] % images) % images  # of positive numbers: ONNX has another rule for negative ones
+    missing = (
+        images - ops.shape(maps)[0] % images
+    ) % images  # of positive numbers: ONNX has another rule for negative ones
     filled = ops.pad(maps, ((0, missing), (0, 0), (0, 0), (0, 0)))
     lines = ops.transpose(ops.reshape(filled, (-1, images, height, width, features)), (0, 2, 1, 3, 4))
     return ops.reshape(lines, (-1, height, images * width, features))
