@@ -38,10 +38,7 @@ def frechet_distance(real: Moments, fake: Moments) -> float:
             raise InvalidInput(
                 f"{moments.count} {what} samples have no covariance; give at least 2 (10,000 are usual)."
             )
-    (mean, covariance), (other_mean, other_covariance) = sorted(
-        ((moments.mean, moments.covariance) for moments in (real, fake)),
-        key=lambda side: (np.trace(side[1]), side[0].tobytes(), side[1].tobytes()),
-    )
+    (mean, covariance), (other_mean, other_covariance) = _ordered(real, fake)
     apart = float(np.square(mean - other_mean).sum() + (np.trace(covariance) + np.trace(other_covariance)))
     product = _factor(covariance).T @ _factor(other_covariance)
     shared, error = _nuclear_norm_by_squares(product)
@@ -50,6 +47,15 @@ def frechet_distance(real: Moments, fake: Moments) -> float:
     distance = apart - 2.0 * shared
     # Cauchy and Schwarz forbid a negative one, so what is below 0 by rounding is 0; anything more would be seen.
     return 0.0 if -len(mean) * np.finfo(np.float64).eps * apart < distance < 0.0 else distance
+
+
+def _ordered(real: Moments, fake: Moments) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Means and covariances in an order that does not depend on which came first."""
+    sides = [(moments.mean, moments.covariance) for moments in (real, fake)]
+    traces = [float(np.trace(covariance)) for _, covariance in sides]
+    if traces[0] == traces[1]:  # bytes of a large matrix are a copy of it: only where they decide
+        return sorted(sides, key=lambda side: (side[0].tobytes(), side[1].tobytes()))
+    return sides if traces[0] < traces[1] else sides[::-1]
 
 
 def _factor(covariance: np.ndarray) -> np.ndarray:

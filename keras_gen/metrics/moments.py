@@ -105,7 +105,9 @@ class Moments:
     def covariance(self) -> np.ndarray:
         """Unbiased (divided by n - 1), float64 ``[d, d]``, symmetric to the bit; ``InvalidInput`` below two samples."""
         self._check_count(2, "covariance")
-        return _filled(self._scatter) / (self.count - 1)
+        covariance = _filled(self._scatter)
+        covariance /= self.count - 1
+        return covariance
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes ``count``, ``mean`` and ``scatter`` (the covariance times n - 1) as an .npz file, atomically."""
@@ -168,5 +170,7 @@ def _check_shapes(mean: np.ndarray, square: np.ndarray) -> None:
 
 
 def _filled(lower: np.ndarray) -> np.ndarray:
-    """The symmetric matrix of a lower triangle."""
-    return lower + np.tril(lower, -1).T
+    """The symmetric matrix of a lower triangle, above which there are zeros."""
+    symmetric = lower + lower.T
+    np.fill_diagonal(symmetric, lower.diagonal())
+    return symmetric
