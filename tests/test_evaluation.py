@@ -1,5 +1,6 @@
 """Reports, walks through latent spaces, memorisation and pictures, on tiny models and models with known answers."""
 
+import dataclasses
 import json
 import math
 import statistics
@@ -12,13 +13,14 @@ from keras_gen import data
 from keras_gen.core.errors import InvalidInput, OutputFailed
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Normal, Uniform, draw
+from keras_gen.core.noise import Labels, Normal, Uniform, draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.core.sampler import Sampler
 from keras_gen.evaluation import evaluate, latent
 from keras_gen.evaluation.memorisation import memorisation, nearest_training_images
 from keras_gen.evaluation.subject import spelled
 from keras_gen.metrics.bootstrap import bootstrap_error
+from keras_gen.metrics.features import FEATURES, FeatureSpace, Read
 from keras_gen.models.adversarial.gan import GAN
 from keras_gen.models.variational.vae import VAE
 
@@ -135,6 +137,28 @@ def test_the_metrics_that_were_asked_for_are_taken_and_earlier_reports_kept(digi
         with pytest.raises(InvalidInput, match=text):
             evaluate(model, train, test, out=tmp_path / "new", **options)
     assert not (tmp_path / "new").exists()
+
+
+def test_labels_and_features_that_do_not_fit_are_said(digits, tmp_path, monkeypatch):
+    train, test = digits
+
+    class OfFive(Gallery):
+        def condition_spec(self):
+            return {"label": Labels(5)}
+
+    with pytest.raises(InvalidInput, match=r"labels up to 9, the model knows 5 \(0 to 4\)"):
+        evaluate(OfFive(train.images, train.image_spec), train, test, out=tmp_path / "new")
+    bare = dataclasses.replace(test, features={"image": test.images})
+    with pytest.raises(InvalidInput, match="wants a label for each image, which digits does not have"):
+        evaluate(OfFive(train.images, train.image_spec), train, bare, out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+    def diverged(argument):
+        return FeatureSpace("diverged", "", lambda images, spec: Read(np.full((len(images), 3), np.nan, np.float32)))
+
+    monkeypatch.setitem(FEATURES._entries, "diverged", diverged)
+    with pytest.raises(InvalidInput, match="diverged gives 50 of the test images features that are NaN or infinite"):
+        evaluate(Gallery(train.images, train.image_spec), train, test, samples=50, features="diverged", out=tmp_path)
 
 
 def test_the_bootstrap_error_of_a_mean_is_its_standard_error():

@@ -1,13 +1,15 @@
 """Frechet distance between the Gaussians of two feature sets: of Inception features, FID."""
 
 import numpy as np
-from scipy.linalg.lapack import dpstrf
+from scipy.linalg.lapack import dpotrf, dpstrf
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.metrics.moments import Moments
 
 # Of the distance: how much the quick way may be off, as it estimates, before the slow way is taken.
 QUICK = 1e-7
+# Standard deviation of a feature given those before it, of its own: from here on pivots would find nothing to drop.
+FULL_RANK = 1e-4
 
 
 def frechet_distance(real: Moments, fake: Moments) -> float:
@@ -59,7 +61,8 @@ def _ordered(real: Moments, fake: Moments) -> list[tuple[np.ndarray, np.ndarray]
 
 
 def _factor(covariance: np.ndarray) -> np.ndarray:
-    """``F`` ``[d, rank]`` with ``F F^T`` = ``covariance``: Cholesky with pivots, which stops where only rounding is left.
+    """``F`` ``[d, rank]`` with ``F F^T`` = ``covariance``: Cholesky; with pivots, which stops where only rounding is left,
+    unless the plain one, twice as fast, shows that nothing is.
 
     Of unit variances, so that a feature of small variance next to large ones is not taken for rounding.
     """
@@ -67,7 +70,12 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
     if not np.isfinite(scales).all():
         raise InvalidInput("the features' variances overflow float64; scale both sets down.")
     safe = np.where(scales > 0.0, scales, 1.0)
-    triangle, pivots, rank, _ = dpstrf(covariance / safe / safe[:, None], lower=1)
+    scaled = covariance / safe
+    scaled /= safe[:, None]
+    triangle, failed = dpotrf(scaled.T, lower=1, clean=1)
+    if not failed and triangle.diagonal().min() > FULL_RANK:
+        return triangle * scales[:, None]
+    triangle, pivots, rank, _ = dpstrf(scaled, lower=1)
     factor = np.empty((len(scales), rank))
     factor[pivots - 1] = np.tril(triangle)[:, :rank]
     factor *= scales[:, None]

@@ -1,8 +1,8 @@
 """A small classifier of MNIST, whose features and probabilities serve the metrics (FID, KID, precision ...) offline.
 
-Six 3x3 convolutions with batch normalization (LeCun et al. 1998 for the data; no paper is followed); slanted, shifted and
+Five 3x3 convolutions with batch normalization (LeCun et al. 1998 for the data; no paper is followed); slanted, shifted and
 zoomed images, half of them binarized at random, so that binarized MNIST can be measured too.
-Expect 99.4 % of the test images right. About 10 min on one CPU core.
+Expect 99.5 % of the test images right, 98.9 % of binarized ones. About 13 min on one busy CPU core.
 """
 
 import keras_gen as kg

@@ -1,8 +1,9 @@
 """PixelRNN with Diagonal BiLSTMs on binarized MNIST (fixed binarization; Larochelle and Murray 2011).
 
 van den Oord et al. 2016: 80.75 nats on the test images with one layer, 79.20 with seven.
-A 7 x 7 mask-A layer and 3 layers of h = 16; the step is compiled by XLA.
-Not trained to its end yet, so there is no number to expect. About 7 min an epoch on one CPU core.
+A 15 x 15 mask-A layer (the paper's is 7 x 7) and 3 layers of h = 16; the step is compiled by XLA.
+Not trained to its end yet, so there is no number to expect (5 of 10 epochs reached a validation NLL of 85.2 nats). About
+5.5 min an epoch on one CPU core.
 """
 
 import keras_gen as kg
