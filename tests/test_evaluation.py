@@ -95,7 +95,7 @@ def test_report_of_a_gan(digits, tmp_path):
     report = evaluate(model, train, test, out=tmp_path, samples=400, features="pixels")
     assert set(by_name(report)) == {
         "fid400_train_pixels",  # test holds 359
-        "kid_100x400_400_train_pixels",
+        "kid_100x200_400_train_pixels",
         "precision_k3_400_train_pixels",
         "recall_k3_400_train_pixels",
         "density_k5_400_train_pixels",
@@ -116,10 +116,10 @@ def test_the_metrics_that_were_asked_for_are_taken_and_earlier_reports_kept(digi
     (tmp_path / "curves.png").write_bytes((tmp_path / "pictures" / "samples.png").read_bytes())
     evaluate(model, train, test, out=tmp_path, samples=50, metrics=["kid"], reference=train, name="<two>")
     kept = json.loads((tmp_path / "report.json").read_text())
-    assert [line["name"] for line in kept["metrics"]] == ["kid_100x50_50_train_random-conv"]
+    assert [line["name"] for line in kept["metrics"]] == ["kid_100x25_50_train_random-conv"]
     assert kept["history"] == [first]
     page = (tmp_path / "report.html").read_text()
-    assert "&lt;two&gt;" in page and "<two>" not in page and "kid_100x50_50_train_random-conv" in page
+    assert "&lt;two&gt;" in page and "<two>" not in page and "kid_100x25_50_train_random-conv" in page
     assert page.count('src="data:image/png;base64,') == len(kept["pictures"]) + 1  # the curves
     assert "http" not in page  # nothing is fetched
     (tmp_path / "report.json").write_text("{torn")

@@ -16,6 +16,7 @@ from keras_gen.core.files import write_json, written_beside
 
 PICTURES = ("samples", "real_and_fake", "nearest", "completions", "interpolation", "reconstructions", "manifold")
 PLAIN = ("fraction", "ratio", "distance", "score")  # units that a number is read without
+MOST_DIGITS = 6  # after the point
 
 
 def read_report(run: str | os.PathLike) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _written(value: float | None, error: float | None) -> str:
         return "none"
     if error is None:
         return f"{value:.4g}"
-    digits = 2 if error >= 0.01 else max(4, 1 - math.floor(math.log10(error))) if error > 0 else 4
+    digits = 2 if error >= 0.01 else min(MOST_DIGITS, max(4, 1 - math.floor(math.log10(error)))) if error > 0 else 4
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
