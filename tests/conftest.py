@@ -24,3 +24,15 @@ def digits():
     from keras_gen import data
 
     return data.load("digits")
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of features that end in the middle of every set."""
+    small = {f"{name}.rows_a_block": lambda dimensions: 7 for name in ("feature_sets", "moments", "inception_score")}
+    small |= {"sliced_wasserstein.rows_a_block": lambda dimensions: 7, "sliced_wasserstein.PROJECTED_BYTES": 20_000}
+    small |= {"moments.CACHED_BYTES": 0, "moments.FEWEST_ROWS": 3}
+    small |= {"kernel_distance.ROWS": 7, "kernel_distance.COLUMNS": 11}
+    small |= {"precision_recall.QUERY_ROWS": 7, "precision_recall.REFERENCE_ROWS": 11}
+    for name, value in small.items():
+        monkeypatch.setattr(f"keras_gen.metrics.{name}", value)

@@ -276,7 +276,7 @@ def test_the_sphere_is_not_left():
         )
 
 
-class Recorder:
+class Recorder(Sampler):
     """Two kinds of noise, so that what moves and what rests can be seen."""
 
     image_spec = ImageSpec(2, 2, 1)
@@ -284,7 +284,7 @@ class Recorder:
     def noise_spec(self):
         return {"z": Normal((3,)), "u": Uniform((2,))}
 
-    def images_of(self, noise):
+    def images_of(self, noise, conditions=None):
         self.noise = noise
         return np.zeros((len(noise["z"]), 2, 2, 1), np.uint8)
 

@@ -74,8 +74,6 @@ def held(model: Any, conditions: Mapping[str, Any], rows: int, repeats: int) -> 
 
     One value is that of all rows. A condition left out goes through the classes row by row, as in ``sample``.
     """
-    if not conditions and not getattr(model, "condition_spec", dict)():
-        return {}
     checked = model.checked_conditions(conditions, rows)
     return {name: np.repeat(values, repeats, axis=0) for name, values in checked.items()}
 
@@ -98,8 +96,8 @@ def render(
         if binary:
             parts.append(np.asarray(model.decode(batch["z"]), np.float32))
             continue
-        labels = [{name: values[part] for name, values in inputs.items()}] if inputs else []
-        parts.append(model.images_of(batch, *labels).astype(np.float32) / (model.image_spec.levels - 1))
+        labels = {name: values[part] for name, values in inputs.items()}
+        parts.append(model.images_of(batch, labels).astype(np.float32) / (model.image_spec.levels - 1))
     return np.concatenate(parts)
 
 
@@ -217,7 +215,7 @@ def manifold_points(side: int = 20) -> np.ndarray:
 def has_manifold(model: Any) -> bool:
     """Whether the model's latent is a plane that ``manifold`` can draw: ``decode`` of two normal numbers alone."""
     plane = has_latent(model) and latent_of(model) == Normal((2,))
-    return plane and hasattr(model, "decode") and not getattr(model, "condition_spec", dict)()
+    return plane and hasattr(model, "decode") and not model.condition_spec()
 
 
 def manifold(model: Any, side: int = 20) -> np.ndarray:
@@ -226,7 +224,7 @@ def manifold(model: Any, side: int = 20) -> np.ndarray:
     ``InvalidInput`` for a model that ``has_manifold`` denies.
     """
     if not has_manifold(model):
-        wanted = [*getattr(model, "condition_spec", dict)()]
+        wanted = [*model.condition_spec()]
         raise InvalidInput(
             f"A manifold is drawn of models that decode a normal z of 2 dimensions alone; this {type(model).__name__} "
             f"has {'a' if hasattr(model, 'decode') else 'no'} decode and eats {dict(model.noise_spec())}"

@@ -136,7 +136,7 @@ def _surroundings(centre: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 def _check_conditions(model: Any, conditions: Mapping[str, Any]) -> None:
     """Everything is drawn under the same conditions: a sum of samples of several classes has none of its own."""
-    for name in getattr(model, "condition_spec", dict)():
+    for name in model.condition_spec():
         if conditions.get(name) is None:
             raise InvalidInput(
                 f"{type(model).__name__} draws under a {name}; give one {name}= for the whole sum, and choose the "

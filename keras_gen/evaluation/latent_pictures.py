@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from keras_gen.core.pictures import check_png, image_grid, save_picture
 from keras_gen.evaluation import latent, latent_arithmetic
 from keras_gen.loading import load
@@ -24,7 +26,7 @@ def interpolate(
     """Walks between pairs of noise points, one a row; see ``latent.interpolation``."""
     model = _model(run, out)
     images = latent.interpolation(model, pairs, steps, path=path, seed=seed, **_conditions(label))
-    save_picture(image_grid(images.reshape(-1, *images.shape[2:]), columns=steps), out)
+    save_picture(image_grid(np.concatenate(images), columns=steps), out)
     return f"{pairs} {latent.path_of(model, path)} walks of {steps} steps between draws of seed {seed}, one a row"
 
 
@@ -41,7 +43,7 @@ def traverse(
     """Single dimensions of z moved, one a row; see ``latent.traversal``."""
     model = _model(run, out)
     images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, **_conditions(label))
-    save_picture(image_grid(images.reshape(-1, *images.shape[2:]), columns=steps), out)
+    save_picture(image_grid(np.concatenate(images), columns=steps), out)
     rows = ", ".join(map(str, latent.dimensions_of(model, dimensions)))
     return f"dimensions {rows} of z, one a row, in {steps} steps; the rest is the first draw of seed {seed}"
 

@@ -169,6 +169,13 @@ def _at_least(count: int) -> Callable[[Subject], str | None]:
     return missing
 
 
+def _compared(
+    subject: Subject, name: str, value: Any, unit: str, began: float, ceiling: float | None = None, **more: Any
+) -> dict[str, Any]:
+    """A line on the samples; ``ceiling`` is what as many real images score in their place."""
+    return _line(name, value, unit, subject.real.split, began, subject.samples, **more, real_images_score=ceiling)
+
+
 @_measurement("fid", missing=_at_least(2))
 def _frechet(subject: Subject) -> Lines:
     """Heusel et al. 2017."""
@@ -183,21 +190,9 @@ def _frechet(subject: Subject) -> Lines:
             return frechet_distance(reference, Moments.of(fake[rows]))
 
         error = bootstrap_error(resampled, len(fake), seed=subject.seed)
-    ceiling = (
-        None if subject.other_read is None else frechet_distance(reference, Moments.of(subject.other_read.features))
-    )
-    return [
-        _line(
-            f"fid{subject.tail}",
-            value,
-            "distance",
-            subject.real.split,
-            began,
-            subject.samples,
-            stderr=error,
-            real_images_score=ceiling,
-        )
-    ]
+    other = subject.other_read
+    ceiling = other and frechet_distance(reference, Moments.of(other.features))
+    return [_compared(subject, f"fid{subject.tail}", value, "distance", began, ceiling, stderr=error)]
 
 
 @_measurement("kid", missing=_at_least(4))
@@ -214,18 +209,7 @@ def _kernel(subject: Subject) -> Lines:
     ceiling = None if subject.other_read is None else distance(subject.other_read.features).value
     value, error, _ = distance(subject.fake_read.features)
     name = f"kid_{SUBSETS}x{size}_{subject.tail}"
-    return [
-        _line(
-            name,
-            value,
-            "distance",
-            subject.real.split,
-            began,
-            subject.samples,
-            stderr=error,
-            real_images_score=ceiling,
-        )
-    ]
+    return [_compared(subject, name, value, "distance", began, ceiling, stderr=error)]
 
 
 def _no_score(subject: Subject) -> str | None:
@@ -241,35 +225,16 @@ def _inception_score(subject: Subject) -> Lines:
     score = inception_score(subject.fake_read.probabilities, splits=SPLITS, seed=subject.seed)
     ceiling = inception_score(subject.real_read.probabilities, splits=SPLITS, seed=subject.seed).value
     name = f"inception_score_{SPLITS}splits_{spelled(subject.samples)}_{subject.space.label}"
-    return [
-        _line(
-            name,
-            score.value,
-            "score",
-            subject.real.split,
-            began,
-            subject.samples,
-            deviation=score.deviation,
-            real_images_score=ceiling,
-        )
-    ]
+    return [_compared(subject, name, score.value, "score", began, ceiling, deviation=score.deviation)]
 
 
 def _pair(subject: Subject, names: tuple[str, str], metric: Callable, k: int, began: float) -> Lines:
-    """Two shares, each beside what as many real images of the other split score: the ceiling at this sample size."""
+    """Two shares of the samples, each with its ceiling."""
     real = subject.real_read.features
     shares = metric(real, subject.fake_read.features, k)
     ceiling = (None, None) if subject.other_read is None else metric(real, subject.other_read.features, k)
     return [
-        _line(
-            f"{what}_k{k}_{subject.tail}",
-            share,
-            "fraction",
-            subject.real.split,
-            began,
-            subject.samples,
-            real_images_score=best,
-        )
+        _compared(subject, f"{what}_k{k}_{subject.tail}", share, "fraction", began, best)
         for what, share, best in zip(names, shares, ceiling, strict=True)
     ]
 
@@ -299,10 +264,7 @@ def _sliced_wasserstein(subject: Subject) -> Lines:
     began, spec = time.perf_counter(), subject.real.image_spec
     levels = laplacian_swd(subject.reals, subject.fakes, levels=spec.levels, seed=subject.seed)
     tail = f"{spelled(subject.samples)}_{subject.real.split}"
-    return [
-        _line(f"swd{size}px_{tail}", value, "1e-3", subject.real.split, began, subject.samples)
-        for size, value in levels.items()
-    ]
+    return [_compared(subject, f"swd{size}px_{tail}", value, "1e-3", began) for size, value in levels.items()]
 
 
 @_measurement("memorisation", missing=_draws)

@@ -53,8 +53,11 @@ class CausalLSTM(CausalLayer):
 
     def build(self, above_shape: Any = None, here_shape: Any = None, condition_shape: Any = None) -> None:
         """Makes the weights; ``here`` must have ``2 filters`` features."""
+        # Forget gates start open, so that memories outlive a line from the first step on (Jozefowicz et al. 2015).
+        bias = np.repeat([0.0, 1.0, 0.0, 0.0], self.filters)
         for layer in self.input_to_state:
             layer.build(None, here_shape)
+            layer.bias.assign(bias)
         self.widen.build(None, (*here_shape[:-1], self.filters))
         heard = len(self.hears) * self.filters
         self.recurrent = self.add_weight(
@@ -197,9 +200,7 @@ class DiagonalBiLSTM(CausalLSTM):
 def side_by_side(maps: Any) -> Any:
     """``[b, h, w, c]`` to rows of ``IMAGES_IN_A_LINE`` images, filled up with empty ones: ``[b', h, images w, c]``."""
     images, (_, height, width, features) = IMAGES_IN_A_LINE, maps.shape
-    missing = (
-        images - ops.shape(maps)[0] % images
-    ) % images  # of positive numbers: ONNX has another rule for negative ones
+    missing = (images - ops.shape(maps)[0] % images) % images  # of positive numbers: ONNX has its own rule for others
     filled = ops.pad(maps, ((0, missing), (0, 0), (0, 0), (0, 0)))
     lines = ops.transpose(ops.reshape(filled, (-1, images, height, width, features)), (0, 2, 1, 3, 4))
     return ops.reshape(lines, (-1, height, images * width, features))

@@ -11,10 +11,9 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Images, Labels, NoiseSpec, Uniform
-from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
+from keras_gen.core.replicas import global_mean, step_noise
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
 from keras_gen.networks.classifier import FEATURES, convolutional_classifier
-from keras_gen.training.adam import Adam
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -99,14 +98,6 @@ class Classifier(GenerativeModel):
         return tf.cast(images, tf.float32) / (self.image_spec.levels - 1)
 
     # --- training ---------------------------------------------------------------------------------------------------
-
-    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras'."""
-        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
-        super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
-        self.remember_compile(optimizer=optimizer, **kwargs)
-        with self.distribute_strategy.scope():
-            self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """Logits ``[b, classes]`` of a batch (dict with ``"image"`` and ``"label"``)."""

@@ -19,8 +19,9 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import check_noise
 from keras_gen.core.registry import PROVIDED
-from keras_gen.core.replicas import replica_count
+from keras_gen.core.replicas import fit_for_policy, replica_count
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
+from keras_gen.training.adam import Adam
 
 
 @contextlib.contextmanager
@@ -117,8 +118,16 @@ class GenerativeModel(Sampler, keras.Model):
 
     # --- training ---------------------------------------------------------------------------------------------------
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Keras' ``compile``, which a subclass calls; what replicas cannot do is refused here, not in mid-training."""
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras' (``jit_compile`` ...)."""
+        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
+        self.compile_keras(fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
+        self.remember_compile(optimizer=optimizer, **kwargs)
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+
+    def compile_keras(self, optimizer: Any, **kwargs: Any) -> None:
+        """Keras' own ``compile``; what replicas cannot do is refused here, not in mid-training."""
         if replica_count_of(self) > 1:
             if kwargs.get("jit_compile") is True:
                 raise InvalidInput("jit_compile=True does not work under a strategy of several replicas; leave it out.")
@@ -126,7 +135,7 @@ class GenerativeModel(Sampler, keras.Model):
                 raise InvalidInput(
                     "steps_per_execution > 1 does not work under a strategy of several replicas; leave it out."
                 )
-        super().compile(*args, **kwargs)
+        super().compile(optimizer, **kwargs)
 
     def remember_compile(self, **arguments: Any) -> None:
         """A subclass' ``compile`` says here what it was given, so that a reloaded model comes back compiled."""

@@ -99,7 +99,7 @@ class AdversarialModel(GenerativeModel):
         if generator_optimizer is discriminator_optimizer:
             raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
         # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
-        super().compile(optimizer=None, **kwargs)
+        self.compile_keras(None, **kwargs)
         self.remember_compile(
             generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer, **kwargs
         )

@@ -11,13 +11,12 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec, NoiseStream
-from keras_gen.core.replicas import fit_for_policy, global_mean
+from keras_gen.core.replicas import global_mean
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
 from keras_gen.layers.causal import Blanks, CausalLayer
 from keras_gen.losses.pixel_distributions import OUTPUTS, PixelDistribution
 from keras_gen.models.autoregressive.cached_sampler import draw_images
 from keras_gen.models.generative_model import GenerativeModel, dtype_policy
-from keras_gen.training.adam import Adam
 
 
 class AutoregressiveModel(GenerativeModel):
@@ -240,14 +239,6 @@ class AutoregressiveModel(GenerativeModel):
         }
 
     # --- training ---------------------------------------------------------------------------------------------------
-
-    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras'."""
-        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
-        super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
-        self.remember_compile(optimizer=optimizer, **kwargs)
-        with self.distribute_strategy.scope():
-            self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """log P of a batch (dict with ``"image"`` and, for class-conditional models, ``"label"``): nats ``[b]``."""

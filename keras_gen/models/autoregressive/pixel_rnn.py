@@ -56,7 +56,7 @@ class PixelRNN(AutoregressiveModel):
         self.finish()
 
     def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
-        """As ``AutoregressiveModel.compile``; on one device XLA compiles the step unless told otherwise: its loops are long."""
+        """As for any model; on one device XLA compiles the step unless told otherwise: its loops are long."""
         default = True if replica_count_of(self) == 1 else "auto"
         super().compile(optimizer, jit_compile=default if jit_compile is None else jit_compile, **kwargs)
         self._compile_arguments["jit_compile"] = jit_compile  # a model loaded elsewhere chooses for itself

@@ -11,13 +11,12 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Images, NoiseSpec, Normal, Uniform, draw
-from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
+from keras_gen.core.replicas import global_mean, step_noise
 from keras_gen.losses.divergences import standard_normal_kl
 from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, normal_quantile
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
 from keras_gen.networks.convolutional import convolutional_decoder, convolutional_encoder
 from keras_gen.networks.mlp import mlp_decoder, mlp_encoder
-from keras_gen.training.adam import Adam
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 ARCHITECTURES = ("mlp", "convolutional")
@@ -28,6 +27,9 @@ LOG_SCALE_RANGE = (-7.0, 1.0)
 @keras.saving.register_keras_serializable("keras_gen")
 class VAE(GenerativeModel):
     """Kingma and Welling 2014: diagonal Gaussian posterior, KL in closed form, likelihood of the discrete image.
+
+    On a CPU, long runs of small networks gain from ``compile(jit_compile=True, steps_per_execution=8)``: about two thirds of
+    the time a step (benchmarks/vae_step.py), after some seconds of compilation.
 
     Args:
         image_spec: the images.
@@ -212,18 +214,6 @@ class VAE(GenerativeModel):
         )
 
     # --- training ---------------------------------------------------------------------------------------------------
-
-    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras'.
-
-        On a CPU, long runs of small networks gain from ``jit_compile=True, steps_per_execution=8``: about two thirds of the
-        time a step (benchmarks/vae_step.py), after some seconds of compilation.
-        """
-        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
-        super().compile(optimizer=fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
-        self.remember_compile(optimizer=optimizer, **kwargs)
-        with self.distribute_strategy.scope():
-            self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """``bound_terms`` of a batch (dict with ``"image"``, or images), with the step's noise."""
