@@ -67,6 +67,7 @@ FLOORS = {
     "recipes.recipe": 5.1,
     "recipes.dcgan": 5.2,
     "recipes.autoregressive": 5.2,
+    "recipes.classifier": 5.2,
     "recipes": 5.3,
     "runner": 6.0,
     "cli": 7.0,

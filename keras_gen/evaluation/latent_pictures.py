@@ -25,7 +25,7 @@ def interpolate(
 ) -> str:
     """Walks between pairs of noise points, one a row; see ``latent.interpolation``."""
     model = _model(run, out)
-    images = latent.interpolation(model, pairs, steps, path=path, seed=seed, **_conditions(label))
+    images = latent.interpolation(model, pairs, steps, path=path, seed=seed, label=label)
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
     return f"{pairs} {latent.path_of(model, path)} walks of {steps} steps between draws of seed {seed}, one a row"
 
@@ -42,7 +42,7 @@ def traverse(
 ) -> str:
     """Single dimensions of z moved, one a row; see ``latent.traversal``."""
     model = _model(run, out)
-    images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, **_conditions(label))
+    images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, label=label)
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
     rows = ", ".join(map(str, latent.dimensions_of(model, dimensions)))
     return f"dimensions {rows} of z, one a row, in {steps} steps; the rest is the first draw of seed {seed}"
@@ -68,7 +68,7 @@ def arithmetic(
     label: int | None = None,
 ) -> str:
     """A sum of concepts; see ``latent_arithmetic.arithmetic``."""
-    options = {"seed": seed, "draws": draws, "scale": scale, **_conditions(label)}
+    options = {"seed": seed, "draws": draws, "scale": scale, "label": label}
     result = latent_arithmetic.arithmetic(_model(run, out), plus, minus, add, **options)
     save_picture(latent_arithmetic.picture(result), out)
     terms = (",".join(map(str, concept)) for concept in (plus, minus, add))
@@ -81,7 +81,3 @@ def _model(run: Location, out: Location) -> Any:
     """The model, loaded after ``out`` was found to be a name for a picture."""
     check_png(out)
     return load(run)
-
-
-def _conditions(label: int | None) -> dict[str, int]:
-    return {} if label is None else {"label": label}

@@ -26,7 +26,7 @@ def write_html(out: Path, report: Mapping[str, Any]) -> Path:
         pictures.append({"name": "curves", "shows": "training and validation, epoch by epoch", "data": _inline(curves)})
     lines = [
         {**metric, "shown": shown, "published": published, "source": source}
-        for metric, (_, _, shown, published, source) in zip(report["metrics"], rows(report), strict=True)
+        for metric, (_, shown, published, source) in zip(report["metrics"], rows(report), strict=True)
     ]
     text = environment.get_template(TEMPLATE).render(report=report, lines=lines, pictures=pictures)
     with written_beside(out / "report.html") as beside:

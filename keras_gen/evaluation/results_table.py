@@ -27,18 +27,19 @@ def read_report(run: str | os.PathLike) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str, str]]:
-    """(recipe, metric, value with its error, published value, its source) of each metric."""
+def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str]]:
+    """(metric, value with its error or interval, published value, its source) of each metric."""
     for metric in report["metrics"]:
         error = metric.get("stderr")
         value = _written(metric["value"], error)
+        value += " [{:.4g}, {:.4g}]".format(*metric["interval"]) if metric.get("interval") else ""
         unit = f" {metric['unit']}" if metric["unit"] not in PLAIN else ""
         # What as many real images of another split score: the ceiling at this sample size; RESULTS.md says so.
         ceiling = metric.get("real_images_score")
         unit += "" if ceiling is None else f" (real {ceiling:.2g})"
         published = [line for line in report.get("published", []) if metric["name"].startswith(line["metric"])]
         values, sources = ("; ".join(str(line[key]) for line in published) for key in ("value", "source"))
-        yield report.get("recipe", report["model"]["name"]), metric["name"], value + unit, values, sources
+        yield metric["name"], value + unit, values, sources
 
 
 def _written(value: float | None, error: float | None) -> str:
@@ -54,7 +55,7 @@ def _written(value: float | None, error: float | None) -> str:
 def print_table(reports: Sequence[dict[str, Any]]) -> None:
     """The reports' metrics on the terminal, a table each."""
     for report in reports:
-        lines = [line[1:4] for line in rows(report)]
+        lines = [line[:3] for line in rows(report)]
         # Where nothing is published, the column would only take the others' room.
         shown = 3 if any(line[2] for line in lines) else 2
         table = Table(title=report.get("recipe", report["model"]["name"]), title_justify="left")
@@ -98,26 +99,36 @@ def markdown(folder: Path, link: str) -> str:
         "# Results",
         "",
         "Written by `keras-gen results --folder results --out RESULTS.md` from the report files in `results/`; a metric's",
-        "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare. `real`",
-        "is what as many real images of another split score: the ceiling at this sample size.",
+        "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare. `±` is",
+        "the standard error, `[ ]` a 95 % interval; `real` is what as many real images of another split score: the ceiling at",
+        "this sample size.",
         "",
-        "| recipe | metric | measured | published | source |",
-        "|---|---|---|---|---|",
+        "| recipe | data | metric | measured | published | source |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [f"| {' | '.join(row)} |" for report in reports for row in rows(report)]
     for report in reports:
-        name = report["recipe"]
-        minutes = (report.get("training_seconds") or 0) / 60
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            f"`{report['command']}`: {report['epochs']} epochs, {minutes:.1f} min of training",
-        ]
-        lines += [f"on {report['hardware']}; seed {report['seed']}.", ""]
-        notes = folder / f"{name}.md"
-        if notes.is_file():
-            lines += [notes.read_text(encoding="utf-8").strip(), ""]
-        drawn = [key for key in ("samples", "curves") if (folder / f"{name}-{key}.png").is_file()]
-        lines += [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in drawn]
+        lines += [f"| {report['recipe']} | {report['data']['name']} | {' | '.join(row)} |" for row in rows(report)]
+    for report in reports:
+        lines += ["", f"## {report['recipe']}", "", *_how_it_was_made(report), ""]
+        lines += _notes_and_pictures(report["recipe"], folder, link)
     return "\n".join(lines) + "\n"
+
+
+def _how_it_was_made(report: dict[str, Any]) -> list[str]:
+    """Model, data, command, seed, times and hardware, in a sentence."""
+    model, data, versions = report["model"], report["data"], report["versions"]
+    spent = {"training": report.get("training_seconds"), "measuring": report.get("seconds")}
+    minutes = " and ".join(f"{seconds / 60:.1f} min of {what}" for what, seconds in spent.items() if seconds)
+    return [
+        f"`{report['command']}`: {model['class']} of {model['parameters']:,} weights on {data['name']} ({data['train']:,} "
+        f"training and {data['test']:,} test images),",
+        f"{report['epochs']} epochs, {minutes} on {report['hardware']}; seed {report['seed']}; keras {versions['keras']}, "
+        f"tensorflow {versions['tensorflow']}.",
+    ]
+
+
+def _notes_and_pictures(name: str, folder: Path, link: str) -> list[str]:
+    notes = folder / f"{name}.md"
+    lines = [notes.read_text(encoding="utf-8").strip(), ""] if notes.is_file() else []
+    drawn = [key for key in ("samples", "curves") if (folder / f"{name}-{key}.png").is_file()]
+    return lines + [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in drawn]
