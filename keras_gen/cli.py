@@ -80,16 +80,20 @@ def train(recipe: str, settings: tuple[str, ...], data: str | None, dry_run: boo
     click.echo(f"Run folder: {folder}")
 
 
+_LABEL = click.option("--label", type=int, help="Class-conditional models: the class of all images.")
+
+
 @main.command()
 @click.argument("run", type=click.Path())
 @click.option("-n", default=64, show_default=True, help="How many images.")
 @click.option("--seed", default=0, show_default=True, help="A seed gives the same images everywhere.")
 @click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
-def sample(run: str, n: int, seed: int, out: str) -> None:
+@_LABEL
+def sample(run: str, n: int, seed: int, out: str, label: int | None) -> None:
     """Draw images of RUN (a run folder or a .keras file) into one picture."""
     from keras_gen import runner
 
-    click.echo(f"Wrote {runner.sample(run, n, seed, out)}")
+    click.echo(f"Wrote {runner.sample(run, n, seed, out, label)}")
 
 
 @main.command()
@@ -157,7 +161,6 @@ def _integers(_: click.Context, option: click.Parameter, text: str | None) -> tu
 _RUN = click.argument("run", type=click.Path())
 _PICTURE = click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
 _SEED = click.option("--seed", default=0, show_default=True, help="Of the noise: a seed gives the same picture.")
-_LABEL = click.option("--label", type=int, help="Class-conditional models: the class of all images.")
 
 
 @latent.command()

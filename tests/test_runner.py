@@ -16,6 +16,7 @@ from PIL import Image
 
 import keras_gen as kg
 from keras_gen.cli import main
+from keras_gen.core.pictures import image_grid, save_picture
 from keras_gen.recipes import RECIPES
 from keras_gen.training.checkpoints import found, load_latest
 from keras_gen.training.history import read_history
@@ -82,8 +83,20 @@ def test_sample_evaluate_export_verify(run, tmp_path):
     assert [metric["name"] for metric in earlier[-1]["metrics"]][-1].startswith("nearest_train_distance_ratio")
     kept = tmp_path / "results"
     assert invoke("results", run, "--folder", kept, "--out", tmp_path / "RESULTS.md").exit_code == 0
-    assert "| vae_digits | elbo" in (tmp_path / "RESULTS.md").read_text()
+    assert "| vae_digits | digits | elbo" in (tmp_path / "RESULTS.md").read_text()
     assert (kept / "vae_digits-samples.png").is_file()
+
+
+def test_samples_of_one_class(run, tmp_path):
+    model = kg.GatedPixelCNN(kg.ImageSpec(4, 4, 1, 4), filters=2, blocks=1, first_kernel=3, kernel_size=3, classes=3)
+    model.save(tmp_path / "model.keras")
+    words = ("sample", tmp_path / "model.keras", "-n", 4, "--seed", 3)
+    assert invoke(*words, "--label", 2, "--out", tmp_path / "made.png").exit_code == 0
+    images = model.sample(4, 3, label=2)
+    save_picture(image_grid(images, model.image_spec, columns=2), tmp_path / "wanted.png")
+    assert (tmp_path / "made.png").read_bytes() == (tmp_path / "wanted.png").read_bytes()
+    assert "in [0, 2]" in refused(*words, "--label", 3, "--out", tmp_path / "none.png")
+    assert "takes none" in refused("sample", run, "--label", 1, "--out", tmp_path / "none.png")
 
 
 def test_an_artifact_is_measured_where_it_lies(run, tmp_path):

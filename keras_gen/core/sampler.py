@@ -35,18 +35,15 @@ class Sampler:
     def checked_conditions(
         self, conditions: Mapping[str, Any], n: int, *, required: bool = False
     ) -> dict[str, np.ndarray]:
-        """The conditions of ``n`` examples as arrays. Those left out go through the classes in turn, unless ``required``."""
-        spec = self.condition_spec()
-        if unknown := set(conditions) - set(spec):
+        """The conditions of ``n`` examples as arrays. Those left out, or None, go through the classes, unless ``required``."""
+        spec, given = self.condition_spec(), {name: value for name, value in conditions.items() if value is not None}
+        if unknown := set(given) - set(spec):
             raise InvalidInput(
                 f"{type(self).__name__} got the condition {sorted(unknown)[0]!r}; it takes {', '.join(spec) or 'none'}."
             )
-        if missing := [name for name in spec if conditions.get(name) is None and required]:
+        if missing := [name for name in spec if name not in given and required]:
             raise InvalidInput(f"{type(self).__name__} wants {missing[0]}=, one an image.")
-        return {
-            name: kind.check(name, np.arange(n) % kind.count if conditions.get(name) is None else conditions[name], n)
-            for name, kind in spec.items()
-        }
+        return {name: kind.check(name, given.get(name, np.arange(n) % kind.count), n) for name, kind in spec.items()}
 
     def sample(self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
         """``n`` images, uint8 ``[n, h, w, c]``; a seed gives the same images whatever the batch size.
