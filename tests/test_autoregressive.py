@@ -380,43 +380,60 @@ def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, hears, carried):
     def drawn(*shape):
         return tf.constant(generator.normal(size=shape), tf.float32)
 
-    maps = [drawn(lines, features, places, batch) for _ in range(2)]
-    kernels = [drawn(len(looks) * features + len(hears) * filters, 4 * filters) for _ in range(2)]
-    biases = [drawn(4 * filters) for _ in range(2)]
-    upstream = [drawn(lines, filters, places, batch) for _ in range(2)]
+    weights = [drawn(lines, features, places, batch), drawn(len(looks) * features + len(hears) * filters, 4 * filters)]
+    weights.append(drawn(4 * filters))
+    upstream = drawn(lines, filters, places, batch)
     carries = (generator.random((lines, places)) < 0.7).astype(np.float32) if carried else None
 
     def at_place(x, p):
         return x[:, p] if 0 <= p < places else tf.zeros_like(x[:, 0])
 
-    def place_by_place(maps, kernels, biases):
-        found = []
-        for x, kernel, bias in zip(maps, kernels, biases):
-            h = c = tf.zeros((filters, places, batch))
-            states = []
-            for t in range(lines):
-                kept = tf.ones(places) if carries is None else carries[t]
-                beside, c = h * kept[None, :, None], c * kept[None, :, None]
-                line = []
-                for p in range(places):
-                    seen = [at_place(x[t], p + step) for step in looks]
-                    seen += [at_place(beside if step == 0 else h, p + step) for step in hears]
-                    o, f, i, g = tf.split(tf.transpose(kernel) @ tf.concat(seen, 0) + bias[:, None], 4)
-                    memory = tf.sigmoid(f) * c[:, p] + tf.sigmoid(i) * tf.tanh(g)
-                    line.append((tf.sigmoid(o) * tf.tanh(memory), memory))
-                h, c = (tf.stack(part, axis=1) for part in zip(*line))
-                states.append(h)
-            found.append(tf.stack(states))
-        return found
+    def place_by_place(maps, kernel, bias):
+        h = c = tf.zeros((filters, places, batch))
+        states = []
+        for t in range(lines):
+            kept = tf.ones(places) if carries is None else carries[t]
+            beside, c = h * kept[None, :, None], c * kept[None, :, None]
+            line = []
+            for p in range(places):
+                seen = [at_place(maps[t], p + step) for step in looks]
+                seen += [at_place(beside if step == 0 else h, p + step) for step in hears]
+                o, f, i, g = tf.split(tf.transpose(kernel) @ tf.concat(seen, 0) + bias[:, None], 4)
+                memory = tf.sigmoid(f) * c[:, p] + tf.sigmoid(i) * tf.tanh(g)
+                line.append((tf.sigmoid(o) * tf.tanh(memory), memory))
+            h, c = (tf.stack(part, axis=1) for part in zip(*line))
+            states.append(h)
+        return tf.stack(states)
+
+    def scan(maps, kernel, bias):
+        return lstm_scan(maps, kernel, bias, looks=looks, hears=hears, carries=carries)
 
     found = []
-    for function in (place_by_place, lambda *a: lstm_scan(*a, looks=looks, hears=hears, carries=carries)):
+    anything = [tf.TensorSpec((lines, features, places, None)), *(tf.TensorSpec(w.shape) for w in weights[1:])]
+    compiled = tf.function(scan, jit_compile=True, input_signature=anything)  # the gradient is then a program by itself
+    for function in (place_by_place, scan, compiled):
         with tf.GradientTape() as tape:
-            tape.watch((maps, kernels, biases))
-            states = function(maps, kernels, biases)
-        found.append(tf.nest.flatten([states, tape.gradient(states, (maps, kernels, biases), upstream)]))
-    for wanted, got in zip(*found, strict=True):
-        np.testing.assert_allclose(wanted, got, rtol=1e-4, atol=1e-5)
+            tape.watch(weights)
+            states = function(*weights)
+        found.append([states, *tape.gradient(states, weights, upstream)])
+    for got in found[1:]:
+        for wanted, value in zip(found[0], got, strict=True):
+            np.testing.assert_allclose(wanted, value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["row_lstm", "diagonal_bilstm"])
+def test_a_compiled_walk_says_what_the_plain_graph_says(cell):
+    model = kg.PixelRNN(kg.ImageSpec(5, 6, 1, 2), cell, 3, 2, first_kernel=3)
+    images = np.random.default_rng(0).integers(0, 2, (7, 5, 6, 1)).astype(np.uint8)
+    np.testing.assert_allclose(model.log_prob(images), model.image_log_prob(images), rtol=1e-5)
+    model.compile()
+    gradients = []
+    for log_prob in (model.image_log_prob, model.call):
+        with tf.GradientTape() as tape:
+            nats = tf.reduce_sum(log_prob(images))
+        gradients.append(tape.gradient(nats, model.trainable_variables))
+    for wanted, value in zip(*gradients, strict=True):
+        np.testing.assert_allclose(wanted, value, rtol=1e-4, atol=1e-4)
 
 
 def test_dropout_keeps_the_mean_and_draws_anew():

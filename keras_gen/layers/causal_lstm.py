@@ -4,7 +4,10 @@ Both take ``2 filters`` features, add ``filters`` features of an LSTM made ``2 f
 ``filters``. Gates lie in the order output, forget, input, content.
 """
 
-from collections.abc import Sequence
+import contextlib
+import contextvars
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -17,6 +20,24 @@ from keras_gen.layers.lstm_scan import GATES, activated, advanced, lstm_scan, sc
 from keras_gen.layers.masked_convolution import MaskedConv2D
 
 IMAGES_IN_A_LINE = 4  # of a batch, side by side: the diagonals of one fill the corners that another's leave empty
+
+
+_COMPILED: contextvars.ContextVar[bool] = contextvars.ContextVar("compiled_walks", default=False)
+
+
+@contextlib.contextmanager
+def compiled_walks(wanted: bool = True) -> Iterator[None]:
+    """XLA compiles the walks traced inside: several times as fast, but bound to TensorFlow, so no part of an export."""
+    before = _COMPILED.set(wanted)
+    try:
+        yield
+    finally:
+        _COMPILED.reset(before)
+
+
+@functools.cache
+def _compiled(walk: Callable) -> Callable:
+    return tf.function(walk, jit_compile=True)
 
 
 def cell(sums: Any, memory: Any) -> tuple[Any, Any]:
@@ -71,14 +92,21 @@ class CausalLSTM(CausalLayer):
         """``here`` ``[b, h, w, 2 filters]`` to the same shape."""
         return above, here + self.widen.convolve(self.states(here))
 
-    def scan(self, maps: Sequence[Any], carries: Any = None) -> list[Any]:
-        """States ``[lines, f, places, batch]`` of a map for each direction, input-to-state included."""
+    def states(self, here: Any) -> Any:
+        """The LSTMs' outputs, added: ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``.
+
+        Inside ``compiled_walks`` each direction is a program of XLA's by itself: two run at once, on two cores.
+        """
+        walk = _compiled(self.walk) if _COMPILED.get() else self.walk
         inputs = [layer.sampling_weights() for layer in self.input_to_state]
         recurrent = tf.unstack(tf.convert_to_tensor(self.recurrent))
         kernels = [tf.concat([own["own"], heard], axis=0) for own, heard in zip(inputs, recurrent, strict=True)]
-        biases = [own["bias"] for own in inputs]
-        states = lstm_scan(maps, kernels, biases, looks=self.looks, hears=self.hears, carries=carries)
-        return [tf.cast(state, maps[0].dtype) for state in states]
+        return sum(walk(here, kernels[side], inputs[side]["bias"], side) for side in range(self.directions))
+
+    @classmethod
+    def walk(cls, here: Any, kernel: Any, bias: Any, side: int) -> Any:
+        """States ``[b, h, w, filters]`` of one direction, for weights as ``lstm_scan`` wants them."""
+        raise NotImplementedError(f"{cls.__name__} must say how it walks.")
 
     def sampling_weights(self) -> Nest:
         """Of all parts."""
@@ -99,9 +127,11 @@ class RowLSTM(CausalLSTM):
     looks = (-1, 0)
     hears = (-1, 0, 1)
 
-    def states(self, here: Any) -> Any:
-        """The LSTM's output ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``."""
-        return ops.transpose(self.scan([ops.transpose(here, (1, 3, 2, 0))])[0], (3, 0, 2, 1))
+    @classmethod
+    def walk(cls, here: Any, kernel: Any, bias: Any, side: int) -> Any:
+        """Row by row."""
+        states = lstm_scan(ops.transpose(here, (1, 3, 2, 0)), kernel, bias, looks=cls.looks, hears=cls.hears)
+        return ops.transpose(states, (3, 0, 2, 1))
 
     # --- pixel by pixel ---------------------------------------------------------------------------------------------
 
@@ -145,15 +175,17 @@ class DiagonalBiLSTM(CausalLSTM):
     hears = (0, -1)
     directions = 2
 
-    def states(self, here: Any) -> Any:
-        """Both LSTMs' outputs, added: ``[b, h, w, filters]`` for inputs ``[b, h, w, 2 filters]``."""
+    @classmethod
+    def walk(cls, here: Any, kernel: Any, bias: Any, side: int) -> Any:
+        """Diagonal by diagonal; from the right (side 1) in the mirror, and then shifted down."""
         width = here.shape[2]
-        sides = [skewed(side_by_side(maps)) for maps in (here, here[:, :, ::-1])]
-        columns = np.arange(sides[0].shape[0])[:, None] - np.arange(here.shape[1])[None]
+        maps = skewed(side_by_side(here[:, :, ::-1] if side else here))
+        columns = np.arange(maps.shape[0])[:, None] - np.arange(here.shape[1])[None]
         # An image's first column hears nothing beside it: there the image before ends.
-        states = self.scan(sides, (columns % width != 0).astype(np.float32))
-        left, right = (apart(unskewed(state), width)[: ops.shape(here)[0]] for state in states)
-        return left + ops.pad(right[:, :-1, ::-1], ((0, 0), (1, 0), (0, 0), (0, 0)))
+        carries = (columns % width != 0).astype(np.float32)
+        states = lstm_scan(maps, kernel, bias, looks=cls.looks, hears=cls.hears, carries=carries)
+        states = apart(unskewed(states), width)[: ops.shape(here)[0]]
+        return ops.pad(states[:, :-1, ::-1], ((0, 0), (1, 0), (0, 0), (0, 0))) if side else states
 
     # --- pixel by pixel ---------------------------------------------------------------------------------------------
 

@@ -27,111 +27,93 @@ def advanced(gates: Any, content: Any, memory: Any, axis: int = -1) -> tuple[Any
 
 
 def lstm_scan(
-    maps: Sequence[Any],
-    kernels: Sequence[Any],
-    biases: Sequence[Any],
-    *,
-    looks: Sequence[int],
-    hears: Sequence[int],
-    carries: Any = None,
-) -> list[Any]:
-    """States ``[t, f, places, b]`` of one LSTM for each map ``[t, c, places, b]``; in float32.
+    maps: Any, kernel: Any, bias: Any, *, looks: Sequence[int], hears: Sequence[int], carries: Any = None
+) -> Any:
+    """States ``[t, f, places, b]`` of an LSTM over maps ``[t, c, places, b]``; computed in float32.
 
     The gradient is written out. It keeps states, memories and gates, so that memory grows as the number of lines does, and
-    gathers the kernel's on the way.
+    gathers the kernel's on the way. Nothing but the inputs' shapes says how large the batch is, so that XLA can compile the
+    gradient by itself.
 
     Args:
-        maps: the inputs; all of one shape.
-        kernels: ``[len(looks) c + len(hears) f, 4 f]`` for each map.
-        biases: ``[4 f]`` for each map.
+        maps: the inputs.
+        kernel: ``[len(looks) c + len(hears) f, 4 f]``.
+        bias: ``[4 f]``.
         looks: which inputs of its own line a place sees, as steps along the line.
         hears: which states of the line before it hears; the memory comes from the first of these, which is 0 if ``carries``
             is given.
         carries: ``[t, places]``, 0 where a place has no neighbour at step 0 and starts with an empty memory.
     """
-    lines, inputs, places = (int(size) for size in maps[0].shape[:3])
-    batch, filters = tf.shape(maps[0])[3], kernels[0].shape[1] // GATES
-    inner = maps[0].shape[3]  # None where the batch may be of any size
-    flat = (lines, inputs, None if inner is None else places * inner)
+    lines, inputs, places = (int(size) for size in maps.shape[:3])
+    filters = kernel.shape[1] // GATES
 
     def carried(x: Any, t: Any) -> Any:
         """``[f, n]``, zero where nothing is carried on."""
         if carries is None:
             return x
         mask = tf.cast(tf.gather(tf.constant(carries), t), x.dtype)
-        return tf.reshape(tf.reshape(x, (-1, places, batch)) * mask[None, :, None], tf.shape(x))
+        return tf.reshape(tf.reshape(x, (filters, places, -1)) * mask[None, :, None], tf.shape(x))
 
     def neighbours(x: Any, h: Any, t: Any) -> Any:
         """All that the kernel is multiplied with: ``[len(looks) c + len(hears) f, n]``."""
-        heard = [shifted(carried(h, t) if step == 0 else h, step, batch) for step in hears]
-        return tf.concat([*(shifted(x, step, batch) for step in looks), *heard], axis=0)
+        heard = [shifted(carried(h, t) if step == 0 else h, step, places) for step in hears]
+        return tf.concat([*(shifted(x, step, places) for step in looks), *heard], axis=0)
 
     def adjoint(d: Any, t: Any) -> tuple[Any, Any]:
         """Gradients of the inputs and of the states before, of those of ``neighbours``."""
         sizes = [inputs] * len(looks) + [filters] * len(hears)
         parts = [
-            shifted(part, -step, batch) for part, step in zip(tf.split(d, sizes, 0), (*looks, *hears), strict=True)
+            shifted(part, -step, places) for part, step in zip(tf.split(d, sizes, 0), (*looks, *hears), strict=True)
         ]
         heard = [carried(part, t) if step == 0 else part for part, step in zip(parts[len(looks) :], hears, strict=True)]
         return tf.add_n(parts[: len(looks)]), tf.add_n(heard)
 
     @tf.custom_gradient
-    def run(*arguments: Any) -> Any:
-        count = len(arguments) // 3
-        maps, kernels, biases = (arguments[part * count : (part + 1) * count] for part in range(3))
-        zeros = tf.zeros((filters, places * batch))
-        nothing = [(zeros, zeros)] * count
-
+    def run(maps: Any, kernel: Any, bias: Any) -> Any:
         def forward(t: Any, state: Any) -> Any:
-            after, kept = [], []
-            for x, kernel, bias, (h, c) in zip(maps, kernels, biases, state, strict=True):
-                sums = tf.matmul(kernel, neighbours(tf.gather(x, t), h, t), transpose_a=True) + bias[:, None]
-                gates, content = activated(sums, 0)
-                after.append(advanced(gates, content, carried(c, t), 0))
-                kept.append((*after[-1], gates, content))
-            return after, kept
+            h, c = state
+            sums = tf.matmul(kernel, neighbours(tf.gather(maps, t), h, t), transpose_a=True) + bias[:, None]
+            gates, content = activated(sums, 0)
+            after = advanced(gates, content, carried(c, t), 0)
+            return after, (*after, gates, content)
 
-        _, kept = scanned(forward, lines, nothing)
+        zeros = tf.zeros((filters, tf.shape(maps)[2]))
+        _, (states, memories, gates, contents) = scanned(forward, lines, (zeros, zeros))
 
-        def gradient(*upstream: Any) -> Any:
+        def gradient(upstream: Any) -> Any:
             def backward(t: Any, state: Any) -> Any:
-                after, made = [], []
+                dh, dc, dkernel, dbias = state
+                gate, new, memory = (tf.gather(value, t) for value in (gates, contents, memories))
                 first = tf.cast(t > 0, tf.float32)
-                for x, up, kernel, line, (dh, dc, dkernel, dbias) in zip(
-                    maps, upstream, kernels, kept, state, strict=True
-                ):
-                    states, memories, gates, content = line
-                    gate, new, memory = (tf.gather(value, t) for value in (gates, content, memories))
-                    h, c = (tf.gather(value, tf.maximum(t - 1, 0)) * first for value in (states, memories))
-                    output, forget, write = tf.split(gate, 3, axis=0)
-                    dh, tanh = dh + tf.gather(up, t), tf.tanh(memory)
-                    dc = dc + dh * output * (1.0 - tf.square(tanh))
-                    dgate = tf.concat([dh * tanh, dc * carried(c, t), dc * new], axis=0) * gate * (1.0 - gate)
-                    dsums = tf.concat([dgate, dc * write * (1.0 - tf.square(new))], axis=0)
-                    dx, dh = adjoint(tf.matmul(kernel, dsums), t)
-                    seen = neighbours(tf.gather(x, t), h, t)
-                    dkernel = dkernel + tf.matmul(seen, dsums, transpose_b=True)
-                    after.append((dh, carried(dc * forget, t), dkernel, dbias + tf.reduce_sum(dsums, axis=1)))
-                    made.append(dx)
-                return after, made
+                h, c = (tf.gather(value, tf.maximum(t - 1, 0)) * first for value in (states, memories))
+                output, forget, write = tf.split(gate, 3, axis=0)
+                dh, tanh = dh + tf.gather(upstream, t), tf.tanh(memory)
+                dc = dc + dh * output * (1.0 - tf.square(tanh))
+                dgate = tf.concat([dh * tanh, dc * carried(c, t), dc * new], axis=0) * gate * (1.0 - gate)
+                dsums = tf.concat([dgate, dc * write * (1.0 - tf.square(new))], axis=0)
+                dx, dh = adjoint(tf.matmul(kernel, dsums), t)
+                dkernel = dkernel + tf.matmul(neighbours(tf.gather(maps, t), h, t), dsums, transpose_b=True)
+                return (dh, carried(dc * forget, t), dkernel, dbias + tf.reduce_sum(dsums, axis=1)), dx
 
-            start = [(zeros, zeros, tf.zeros_like(k), tf.zeros_like(b)) for k, b in zip(kernels, biases, strict=True)]
-            final, dmaps = scanned(backward, lines, start, reverse=True)
-            return (*dmaps, *(state[2] for state in final), *(state[3] for state in final))
+            nothing = tf.zeros_like(upstream[0])
+            start = (nothing, nothing, tf.zeros_like(kernel), tf.zeros_like(bias))
+            (_, _, dkernel, dbias), dmaps = scanned(backward, lines, start, reverse=True)
+            return dmaps, dkernel, dbias
 
-        return [line[0] for line in kept], gradient
+        return states, gradient
 
-    arguments = [tf.reshape(x, (lines, inputs, places * batch)) for x in maps]
-    for argument in arguments:
-        argument.set_shape(flat)
-    arguments = [tf.cast(x, tf.float32) for x in (*arguments, *kernels, *biases)]
-    return [tf.reshape(states, (lines, filters, places, batch)) for states in tf.nest.flatten(run(*arguments))]
+    inner = maps.shape[3]  # None where the batch may be of any size
+    flat = tf.reshape(maps, (lines, inputs, -1))
+    flat.set_shape((lines, inputs, None if inner is None else places * inner))
+    states = run(*(tf.cast(x, tf.float32) for x in (flat, kernel, bias)))
+    return tf.cast(tf.reshape(states, (lines, filters, places, -1)), maps.dtype)
 
 
-def shifted(x: Any, step: int, batch: Any) -> Any:
-    """``[f, n]`` as seen by places ``step`` before: place p gets place p + step, zero beyond the ends."""
+def shifted(x: Any, step: int, places: int) -> Any:
+    """``[f, places b]`` as seen by places ``step`` before: place p gets place p + step, zero beyond the ends."""
     if step == 0:
         return x
+    batch = tf.shape(x)[1] // places
     edge = tf.zeros((x.shape[0], abs(step) * batch), x.dtype)
     # What is left of a line shorter than the step is nothing: the zeros are then cut to its length.
     if step > 0:

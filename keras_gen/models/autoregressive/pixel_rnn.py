@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.registry import Registry
 from keras_gen.layers.causal import CausalLayer
 from keras_gen.layers.causal_blocks import Head
-from keras_gen.layers.causal_lstm import DiagonalBiLSTM, RowLSTM
+from keras_gen.layers.causal_lstm import DiagonalBiLSTM, RowLSTM, compiled_walks
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.models.autoregressive.autoregressive_model import AutoregressiveModel
-from keras_gen.models.generative_model import replica_count_of
 
 CELLS = Registry("cell")
 CELLS.register("row_lstm", RowLSTM)
@@ -56,10 +57,22 @@ class PixelRNN(AutoregressiveModel):
         self.finish()
 
     def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
-        """As for any model; on one device XLA compiles the step unless told otherwise: its loops are long."""
-        default = True if replica_count_of(self) == 1 else "auto"
-        super().compile(optimizer, jit_compile=default if jit_compile is None else jit_compile, **kwargs)
-        self._compile_arguments["jit_compile"] = jit_compile  # a model loaded elsewhere chooses for itself
+        """As for any model, but XLA compiles the LSTMs' loops alone, each by itself; ``jit_compile=True``: the whole step.
+
+        By themselves the two directions of a Diagonal BiLSTM run at once, and several replicas may have them.
+        """
+        super().compile(optimizer, jit_compile=jit_compile is True, **kwargs)
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """See ``AutoregressiveModel``."""
+        # Inside a program of XLA's a second one would be built anew at every step.
+        with compiled_walks(not self.jit_compile):
+            return super().call(inputs, training)
+
+    def log_prob(self, images: np.ndarray, **options: Any) -> np.ndarray:
+        """See ``AutoregressiveModel``."""
+        with compiled_walks():
+            return super().log_prob(images, **options)
 
     def make_stack(self) -> list[CausalLayer]:
         """First layer, LSTMs, head."""
