@@ -14,7 +14,9 @@ for _name in (
     "diagonal_bilstm_mnist",
     "gated_pixel_cnn_classes_mnist",
     "gated_pixel_cnn_cifar10",
+    "pixel_cnn_pp_mnist",
     "pixel_cnn_pp_cifar10",
+    "classifier_cifar10",
     "classifier_mnist",
 ):
     RECIPES.register(_name, f"keras_gen.recipes.{_name}:{_name}")

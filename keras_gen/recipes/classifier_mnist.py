@@ -5,7 +5,7 @@ zoomed images, half of them binarized at random, so that binarized MNIST can be 
 Expect 99.5 % of the test images right, 98.9 % of binarized ones. About 13 min on one busy CPU core.
 """
 
-import keras_gen as kg
+from keras_gen.recipes.classifier import classifier_recipe
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 
@@ -21,14 +21,6 @@ def classifier_mnist(
     seed: int = 0,
 ) -> Recipe:
     """Trained on the training images; the accuracy is of the test images."""
-
-    def model(spec: kg.ImageSpec, steps: int) -> kg.Classifier:
-        import keras
-
-        from keras_gen.training.adam import Adam
-
-        classifier = kg.Classifier(spec, 10, width=width, features=features, binarize=binarize, dtype=dtype, seed=seed)
-        classifier.compile(Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)))
-        return classifier
-
-    return Recipe(data, model, epochs, batch_size, seed)
+    return classifier_recipe(
+        data, epochs, batch_size, learning_rate, seed, width=width, features=features, binarize=binarize, dtype=dtype
+    )
