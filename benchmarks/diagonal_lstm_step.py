@@ -1,7 +1,7 @@
 """A training step of a Diagonal BiLSTM PixelRNN on binary 28x28 images, batch 16, against a PyTorch loop over diagonals.
 
-Two layers of h = 16. Both sides skew the maps and run both directions together, a diagonal a turn of the loop; here the loop
-is compiled by XLA with its gradient written out, there autograd records it.
+Two layers of h = 16. Both sides skew the maps and go a diagonal a turn of a loop. Here each direction is a loop of its own
+that XLA compiles, its gradient written out, and both run at once; there one loop runs both, and autograd records it.
 """
 
 import os

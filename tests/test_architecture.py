@@ -20,6 +20,7 @@ FLOORS = {
     "core.pictures": 0.3,
     "core.endpoint": 0.4,
     "core.sampler": 0.4,
+    "core.completion": 0.5,
     "core.replicas": 0.4,
     "layers.causal": 1.0,
     "layers.dropout": 1.0,

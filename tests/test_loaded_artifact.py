@@ -36,7 +36,7 @@ def test_a_loaded_artifact_draws_and_codes_as_the_model_does(vae, format):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     z = model.encode(images)[0]
     np.testing.assert_allclose(loaded.decode(z), model.decode(z), atol=1e-5)
-    assert not hasattr(loaded, "log_prob") and not hasattr(loaded, "elbo")
+    assert not any(hasattr(loaded, name) for name in ("log_prob", "complete", "elbo"))
 
 
 def test_labels_and_densities_of_an_artifact(tmp_path):
@@ -50,8 +50,13 @@ def test_labels_and_densities_of_an_artifact(tmp_path):
     np.testing.assert_array_equal(loaded.sample(5, seed=1, label=2), model.sample(5, seed=1, label=2))
     images, labels = model.sample(7, seed=5), np.arange(7) % 3
     np.testing.assert_allclose(loaded.log_prob(images, label=labels), model.log_prob(images, label=labels), rtol=1e-4)
+    upper = np.arange(16).reshape(4, 4) < 6
+    completions = loaded.complete(images, upper, seed=2, label=labels)
+    np.testing.assert_array_equal(completions, model.complete(images, upper, seed=2, label=labels))
     with pytest.raises(InvalidInput, match="label 3 is out of range"):
         loaded.sample(5, label=3)
+    with pytest.raises(InvalidInput, match="comes after an unknown one"):
+        loaded.complete(images, ~upper)
 
 
 def test_an_artifact_is_measured_like_its_model(vae, tmp_path):

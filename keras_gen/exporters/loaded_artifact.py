@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gen.core.completion import completed
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import check_noise, drawn_kind
@@ -20,7 +21,8 @@ FASTEST_FIRST = ("onnx", "saved_model")
 class LoadedArtifact(Sampler):
     """What ``export`` wrote, checked and opened: ``sample(n, seed)`` draws what the live model would.
 
-    Endpoints are methods where they exist: ``log_prob(images)``, ``encode(images)``, ``decode(z)``.
+    Endpoints are methods where they exist: ``log_prob(images)``, ``complete(images, known_mask, seed)``, ``encode(images)``,
+    ``decode(z)``.
 
     Args:
         path: the artifact's folder.
@@ -69,8 +71,9 @@ class LoadedArtifact(Sampler):
         return self._run("sample", {**noise, **inputs})["image"]
 
     def __getattr__(self, name: str) -> Callable[..., np.ndarray]:
-        """The artifact's other endpoints of one input, which may be absent, as ``hasattr`` then says."""
-        methods = {"log_prob": self._log_prob, "encode": self._encode, "decode": self._decode}
+        """The artifact's other endpoints, which may be absent, as ``hasattr`` then says."""
+        methods = {"log_prob": self._log_prob, "complete": self._complete}
+        methods |= {"encode": self._encode, "decode": self._decode}
         if name in methods and name in self.manifest["endpoints"]:
             return methods[name]
         raise AttributeError(f"{type(self).__name__} of {self.__dict__.get('name')} has no {name!r}")
@@ -79,6 +82,14 @@ class LoadedArtifact(Sampler):
         images = self.image_spec.check(images)
         inputs = {"image": images, **self.checked_conditions(conditions, len(images), required=True)}
         return self._batched("log_prob", inputs, batch_size)["log_prob"]
+
+    def _complete(
+        self, images: Any, known_mask: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
+    ) -> np.ndarray:
+        def finish(inputs: Mapping[str, np.ndarray], image: np.ndarray, known: np.ndarray) -> np.ndarray:
+            return self._run("complete", {**inputs, "known_image": image, "known_mask": known})["image"]
+
+        return completed(self, finish, images, known_mask, seed, batch_size, conditions)
 
     def _encode(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Any:
         outputs = self._batched("encode", {"image": self.image_spec.check(images)}, batch_size)

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.completion import completed
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec, NoiseStream
+from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec
 from keras_gen.core.replicas import global_mean
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
 from keras_gen.layers.causal import Blanks, CausalLayer
@@ -177,40 +178,16 @@ class AutoregressiveModel(GenerativeModel):
         Raises:
             InvalidInput: images or mask of a wrong kind, or a known pixel after an unknown one.
         """
-        images = self.image_spec.check(images)
-        mask = self._checked_mask(known_mask, len(images))
-        conditions = self.checked_conditions(conditions, len(images))
-        stream = NoiseStream(self.noise_spec(), seed)
         if self._complete_function is None:
             self._complete_function = tf.function(
-                lambda noise, conditions, image, known: self._drawn(noise, conditions, (image, known)),
+                lambda inputs, image, known: self._drawn(inputs, inputs, (image, known)),
                 jit_compile=self.compiled_sampling,
             )
-        results = []
-        for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
-            noise = stream.take(len(images[part]))
-            some = {name: values[part] for name, values in conditions.items()}
-            arguments = tf.nest.map_structure(tf.convert_to_tensor, (noise, some, images[part], mask[part]))
-            results.append(self._complete_function(*arguments).numpy())
-        return np.concatenate(results)
 
-    def _checked_mask(self, known_mask: Any, n: int) -> np.ndarray:
-        mask = np.asarray(known_mask)
-        size = self.image_spec.shape[:2]
-        if mask.dtype != bool or mask.shape not in (size, (n, *size)):
-            raise InvalidInput(
-                f"known_mask is {mask.dtype} {list(mask.shape)}; wanted booleans {list(size)}, or {[n, *size]}."
-            )
-        mask = np.broadcast_to(mask, (n, *size))
-        flat = mask.reshape(n, -1)
-        broken = (flat[:, 1:] & ~flat[:, :-1]).any(axis=1)
-        if broken.any():
-            raise InvalidInput(
-                f"known_mask of image {int(broken.argmax())} knows a pixel that comes after an unknown one; the model draws in "
-                "raster order and can condition on a first part alone: whole rows from the top, and the left of the next."
-            )
-        return mask[..., None].astype(np.uint8)
+        def finish(*arguments: Any) -> np.ndarray:
+            return self._complete_function(*tf.nest.map_structure(tf.convert_to_tensor, arguments)).numpy()
+
+        return completed(self, finish, images, known_mask, seed, batch_size, conditions)
 
     def endpoints(self) -> dict[str, Endpoint]:
         """``sample``; ``complete``: the same with an image and a mask of its known pixels; ``log_prob``: image -> nats."""
