@@ -143,6 +143,8 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
         ("pixel_cnn_mnist", {"filters": "4", "blocks": "1"}),
         ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
         ("classifier_mnist", {"width": "4", "features": "4"}),
+        ("classifier_cifar10", {"width": "4", "features": "4"}),
+        ("pixel_cnn_pp_mnist", {"filters": "4", "resnets": "1"}),
     ],
 )
 def test_the_larger_recipes_run(recipe, settings, tmp_path):

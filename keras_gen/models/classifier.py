@@ -27,7 +27,7 @@ class Classifier(GenerativeModel):
         image_spec: the images.
         classes: how many labels there are, ``0 ... classes - 1``.
         network: Keras model ``[b, h, w, c]`` in ``[0, 1]`` ``-> [b, classes]`` logits, with a layer called ``"features"``.
-        width, features: of the default network; see ``convolutional_classifier``.
+        width, features, pooled, dropout: of the default network; see ``convolutional_classifier``.
         flips: whether a mirrored image shows the same thing.
         binarize: share of the training images whose pixels are drawn anew as 0 or 1 with their value as probability, so
             that features serve binarized images too.
@@ -42,6 +42,8 @@ class Classifier(GenerativeModel):
         width: int = 32,
         features: int = 64,
         flips: bool = False,
+        pooled: bool = False,
+        dropout: float = 0.2,
         binarize: float = 0.0,
         **kwargs: Any,
     ):
@@ -51,9 +53,11 @@ class Classifier(GenerativeModel):
         if not 0.0 <= binarize <= 1.0:
             raise InvalidInput(f"binarize={binarize!r}; give a share from 0 to 1.")
         self.classes, self.width, self.feature_count = classes, width, features
-        self.flips, self.binarize = flips, float(binarize)
+        self.flips, self.pooled, self.dropout, self.binarize = flips, pooled, float(dropout), float(binarize)
         with dtype_policy(self.dtype_policy.name):
-            network = network or convolutional_classifier(self.image_spec, classes, width, features, flips=flips)
+            network = network or convolutional_classifier(
+                self.image_spec, classes, width, features, flips=flips, pooled=pooled, dropout=dropout
+            )
         self.network = checked_network(network, "network", self.image_spec.shape, (classes,))
         if FEATURES not in {layer.name for layer in network.layers}:
             raise InvalidInput(f"network has no layer called {FEATURES!r}, whose output metrics read; name one so.")
@@ -62,7 +66,7 @@ class Classifier(GenerativeModel):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("classes", "width", "flips", "binarize")
+        names = ("classes", "width", "flips", "pooled", "dropout", "binarize")
         own = {**{name: getattr(self, name) for name in names}, "features": self.feature_count}
         return {**super().get_config(), **self.config_of(network=self.network), **own}
 

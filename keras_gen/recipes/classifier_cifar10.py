@@ -11,15 +11,14 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def classifier_cifar10(
     data: str = "cifar10",
-    epochs: PositiveInt = 24,
+    epochs: PositiveInt = 12,
     batch_size: PositiveInt = 64,
     learning_rate: PositiveFloat = 2e-3,
-    width: PositiveInt = 48,
+    width: PositiveInt = 32,
     features: PositiveInt = 128,
     dtype: Precision = "mixed_bfloat16",
     seed: int = 0,
 ) -> Recipe:
     """Trained on the training images; the accuracy is of the test images."""
-    return classifier_recipe(
-        data, epochs, batch_size, learning_rate, seed, width=width, features=features, flips=True, dtype=dtype
-    )
+    network = {"width": width, "features": features, "flips": True, "pooled": True, "dropout": 0.0}
+    return classifier_recipe(data, epochs, batch_size, learning_rate, seed, dtype=dtype, **network)
