@@ -82,6 +82,17 @@ def test_the_shipped_classifier_reads_mnist_and_tells_ones_from_blanks():
         space.check(SPEC)
 
 
+def test_the_shipped_classifier_of_cifar10_reads_colour_images():
+    space = feature_space("classifier_cifar10")
+    spec = ImageSpec(32, 32, 3)
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    read = space.read(images, spec)
+    assert read.features.shape == (3, 128) and (read.features.std(axis=0) > 0).mean() > 0.3
+    np.testing.assert_allclose(read.probabilities.sum(axis=1), 1.0, atol=1e-5)
+    with pytest.raises(InvalidInput, match="reads images of 32x32x3, these are 8x8x1.*random_conv"):
+        space.check(SPEC)
+
+
 def test_inception_reads_what_a_weight_file_says(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(InvalidInput, match="no Inception v3 weights at .*none are downloaded silently.*InceptionV3"):

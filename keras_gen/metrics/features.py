@@ -47,7 +47,7 @@ class FeatureSpace:
 
 
 # Data set -> the space that its images are compared in unless another is named.
-TRAINED_FOR = {"mnist": "classifier_mnist", "binarized_mnist": "classifier_mnist"}
+TRAINED_FOR = {"mnist": "classifier_mnist", "binarized_mnist": "classifier_mnist", "cifar10": "classifier_cifar10"}
 ANY_IMAGES = "random_conv"
 
 # Name -> function of what follows the name after a colon (None: nothing) that gives the space.
@@ -115,7 +115,7 @@ def _random_conv(argument: str | None) -> FeatureSpace:
 
 FEATURES.register("pixels", _pixels)
 FEATURES.register("random_conv", _random_conv)
-for _name in ("classifier_mnist", "network", "inception_v3"):
+for _name in ("classifier_mnist", "classifier_cifar10", "network", "inception_v3"):
     FEATURES.register(_name, f"keras_gen.metrics.network_features:{_name}")
 
 

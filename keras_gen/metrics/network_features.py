@@ -26,8 +26,17 @@ DIGEST = 8  # characters of a weight file's SHA-256 in a metric's name
 
 def classifier_mnist(argument: str | None = None) -> FeatureSpace:
     """The recipe ``classifier_mnist``'s network: 64 features and 10 probabilities of 28x28x1 images, grey or binarized."""
-    without_argument("classifier_mnist", argument)
-    return _classifier("classifier-mnist", "this project's classifier of MNIST", SHIPPED / "classifier_mnist.keras")
+    return _shipped("classifier_mnist", "MNIST", argument)
+
+
+def classifier_cifar10(argument: str | None = None) -> FeatureSpace:
+    """The recipe ``classifier_cifar10``'s network: 128 features and 10 probabilities of 32x32x3 images."""
+    return _shipped("classifier_cifar10", "CIFAR-10", argument)
+
+
+def _shipped(name: str, data: str, argument: str | None) -> FeatureSpace:
+    without_argument(name, argument)
+    return _classifier(name.replace("_", "-"), f"this project's classifier of {data}", SHIPPED / f"{name}.keras")
 
 
 def network(argument: str | None = None) -> FeatureSpace:
