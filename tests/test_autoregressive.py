@@ -424,6 +424,8 @@ def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, hears, carried):
 @pytest.mark.parametrize("cell", ["row_lstm", "diagonal_bilstm"])
 def test_a_compiled_walk_says_what_the_plain_graph_says(cell):
     model = kg.PixelRNN(kg.ImageSpec(5, 6, 1, 2), cell, 3, 2, first_kernel=3)
+    for gates in model.stack[1].input_to_state:  # output, forget, input, content: forget gates start open
+        np.testing.assert_array_equal(np.reshape(gates.bias, (4, 3)).T, [[0.0, 1.0, 0.0, 0.0]] * 3)
     images = np.random.default_rng(0).integers(0, 2, (7, 5, 6, 1)).astype(np.uint8)
     np.testing.assert_allclose(model.log_prob(images), model.image_log_prob(images), rtol=1e-5)
     model.compile()

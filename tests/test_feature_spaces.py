@@ -138,6 +138,7 @@ def test_what_is_no_classifier_is_refused(tmp_path):
     for arguments, options, text in [
         ((SPEC, 1), {}, "classes=1"),
         ((SPEC, 3), {"binarize": 1.5}, "binarize=1.5"),
+        ((SPEC, 3), {"dropout": 1.0}, "dropout=1.0"),
         ((SPEC, 3), {"network": _linear(8, 3, features="hidden")}, "no layer called 'features'"),
         ((SPEC, 3), {"network": _linear(8, 4)}, r"gives \[b, 4\]; wanted \[b, 3\]"),
     ]:

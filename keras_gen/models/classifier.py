@@ -52,6 +52,8 @@ class Classifier(GenerativeModel):
             raise InvalidInput(f"classes={classes!r}; give an integer of at least 2.")
         if not 0.0 <= binarize <= 1.0:
             raise InvalidInput(f"binarize={binarize!r}; give a share from 0 to 1.")
+        if not 0.0 <= dropout < 1.0:
+            raise InvalidInput(f"dropout={dropout!r}; give a rate of at least 0 and less than 1.")
         self.classes, self.width, self.feature_count = classes, width, features
         self.flips, self.pooled, self.dropout, self.binarize = flips, pooled, float(dropout), float(binarize)
         with dtype_policy(self.dtype_policy.name):

@@ -59,7 +59,8 @@ class PixelRNN(AutoregressiveModel):
     def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:
         """As for any model, but XLA compiles the LSTMs' loops alone, each by itself; ``jit_compile=True``: the whole step.
 
-        By themselves the two directions of a Diagonal BiLSTM run at once, and several replicas may have them.
+        ``False`` and None mean the same: the loops are not worth running otherwise. By themselves the two directions of a
+        Diagonal BiLSTM run at once, and several replicas may have them.
         """
         super().compile(optimizer, jit_compile=jit_compile is True, **kwargs)
 
