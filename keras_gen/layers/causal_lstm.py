@@ -81,11 +81,14 @@ class CausalLSTM(CausalLayer):
             layer.bias.assign(bias)
         self.widen.build(None, (*here_shape[:-1], self.filters))
         heard = len(self.hears) * self.filters
-        self.recurrent = self.add_weight(
-            shape=(self.directions, heard, GATES * self.filters),
-            initializer=keras.initializers.RandomUniform(-(heard**-0.5), heard**-0.5),
-            name="recurrent",
-        )
+        self.recurrent = [
+            self.add_weight(
+                shape=(heard, GATES * self.filters),
+                initializer=keras.initializers.RandomUniform(-(heard**-0.5), heard**-0.5),
+                name=f"recurrent_{side}",
+            )
+            for side in range(self.directions)
+        ]
         self.built = True
 
     def call(self, above: Any, here: Any, condition: Any = None, training: bool = False) -> tuple[Any, Any]:
@@ -99,8 +102,7 @@ class CausalLSTM(CausalLayer):
         """
         walk = _compiled(self.walk) if _COMPILED.get() else self.walk
         inputs = [layer.sampling_weights() for layer in self.input_to_state]
-        recurrent = tf.unstack(tf.convert_to_tensor(self.recurrent))
-        kernels = [tf.concat([own["own"], heard], axis=0) for own, heard in zip(inputs, recurrent, strict=True)]
+        kernels = [tf.concat([own["own"], heard], axis=0) for own, heard in zip(inputs, self.recurrent, strict=True)]
         return sum(walk(here, kernels[side], inputs[side]["bias"], side) for side in range(self.directions))
 
     @classmethod
@@ -112,7 +114,7 @@ class CausalLSTM(CausalLayer):
         """Of all parts."""
         return {
             "input": [layer.sampling_weights() for layer in self.input_to_state],
-            "recurrent": tf.convert_to_tensor(self.recurrent),
+            "recurrent": [tf.convert_to_tensor(kernel) for kernel in self.recurrent],
             "widen": self.widen.sampling_weights(),
         }
 
@@ -196,7 +198,7 @@ class DiagonalBiLSTM(CausalLSTM):
     def row(self, weights: Nest, carried: Nest, y: Any, above: Any, condition: Any) -> tuple[Any, Nest, Nest]:
         """What the row above adds to the gates of the map from the left; the finished map from the right, shifted."""
         left, right = carried
-        gates = row_product([left], weights["recurrent"][0, self.filters :]) + weights["input"][0]["bias"]
+        gates = row_product([left], weights["recurrent"][0][self.filters :]) + weights["input"][0]["bias"]
         return above, [gates, right], ()
 
     def windows(self, batch: Any) -> Nest:
@@ -208,7 +210,7 @@ class DiagonalBiLSTM(CausalLSTM):
     ) -> tuple[Any, Nest, Nest]:
         """One pixel's step of the map from the left."""
         added, right = at(values, place[1])
-        gates = here @ weights["input"][0]["own"] + windows[0] @ weights["recurrent"][0, : self.filters] + added
+        gates = here @ weights["input"][0]["own"] + windows[0] @ weights["recurrent"][0][: self.filters] + added
         h, c = cell(gates, windows[1])
         return here + self.widen.point(weights["widen"], h + right), [h, c], [here, h]
 
@@ -216,8 +218,8 @@ class DiagonalBiLSTM(CausalLSTM):
         """The finished row's states; the map from the right runs over it now, from its last column to its first."""
         inputs, left = remembered
         gates = row_product([inputs], weights["input"][1]["own"]) + weights["input"][1]["bias"]
-        gates += row_product([carried[1]], weights["recurrent"][1, self.filters :])
-        beside = weights["recurrent"][1, : self.filters]
+        gates += row_product([carried[1]], weights["recurrent"][1][self.filters :])
+        beside = weights["recurrent"][1][: self.filters]
         zeros = tf.zeros_like(left[0])
 
         gates = gates[::-1]

@@ -5,7 +5,7 @@ yet, so there is no number to expect. About 22 min an epoch on one CPU core.
 """
 
 import keras_gen as kg
-from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.autoregressive import Optimizer, autoregressive_recipe
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 
@@ -13,7 +13,8 @@ def gated_pixel_cnn_cifar10(
     data: str = "cifar10",
     epochs: PositiveInt = 5,
     batch_size: PositiveInt = 16,
-    learning_rate: PositiveFloat = 1e-3,
+    learning_rate: PositiveFloat = 1e-2,
+    optimizer: Optimizer = "muon",
     filters: PositiveInt = 48,
     blocks: PositiveInt = 6,
     dtype: Precision = "mixed_bfloat16",
@@ -27,6 +28,7 @@ def gated_pixel_cnn_cifar10(
         learning_rate,
         seed,
         lambda spec: kg.GatedPixelCNN(spec, filters, blocks, head=96, dtype=dtype, seed=seed),
+        optimizer=optimizer,
         augment="flip",
         samples=500,
         published=(("bits_per_dim", 3.03, "van den Oord et al. 2016b, table 1"),),

@@ -5,7 +5,7 @@ CPU. Not trained to its end yet, so there is no number to expect. About 24 min a
 """
 
 import keras_gen as kg
-from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.autoregressive import Optimizer, autoregressive_recipe
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 
@@ -13,7 +13,8 @@ def pixel_cnn_pp_cifar10(
     data: str = "cifar10",
     epochs: PositiveInt = 5,
     batch_size: PositiveInt = 16,
-    learning_rate: PositiveFloat = 1e-3,
+    learning_rate: PositiveFloat = 1e-2,
+    optimizer: Optimizer = "muon",
     filters: PositiveInt = 32,
     resnets: PositiveInt = 2,
     dropout: float = 0.0,
@@ -28,6 +29,7 @@ def pixel_cnn_pp_cifar10(
         learning_rate,
         seed,
         lambda spec: kg.PixelCNNPlusPlus(spec, filters, resnets, dropout=dropout, dtype=dtype, seed=seed),
+        optimizer=optimizer,
         augment="flip",
         samples=500,
         published=(("bits_per_dim", 2.92, "Salimans et al. 2017, table 1"),),

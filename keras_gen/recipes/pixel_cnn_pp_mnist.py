@@ -7,7 +7,7 @@ About 7.5 min an epoch on one CPU core.
 """
 
 import keras_gen as kg
-from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.autoregressive import Optimizer, autoregressive_recipe
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 
@@ -15,7 +15,8 @@ def pixel_cnn_pp_mnist(
     data: str = "binarized_mnist",
     epochs: PositiveInt = 10,
     batch_size: PositiveInt = 32,
-    learning_rate: PositiveFloat = 2e-3,
+    learning_rate: PositiveFloat = 1e-2,
+    optimizer: Optimizer = "muon",
     filters: PositiveInt = 16,
     resnets: PositiveInt = 2,
     dropout: float = 0.0,
@@ -30,5 +31,6 @@ def pixel_cnn_pp_mnist(
         learning_rate,
         seed,
         lambda spec: kg.PixelCNNPlusPlus(spec, filters, resnets, dropout=dropout, dtype=dtype, seed=seed),
+        optimizer=optimizer,
         published=(("nll", 81.30, "van den Oord et al. 2016, table 4, PixelCNN"),),
     )
