@@ -282,6 +282,14 @@ def test_completion_keeps_what_is_known_and_draws_the_rest(name):
     np.testing.assert_array_equal(completed[:, 2, 1, 0], redrawn)
 
 
+def test_a_short_last_batch_is_completed_without_compiling_anew():
+    model = build("pixel_cnn", (4, 4, 1, 2))
+    images, top = np.zeros((7, 4, 4, 1), np.uint8), np.arange(16).reshape(4, 4) < 6
+    completed = model.complete(images, top, seed=5, batch_size=3)
+    assert model._complete_function.experimental_get_tracing_count() == 1
+    np.testing.assert_array_equal(completed, model.complete(images, top, seed=5))
+
+
 def test_completion_refuses_what_is_no_prefix():
     model = build("pixel_cnn", (4, 4, 1, 2))
     images = np.zeros((3, 4, 4, 1), np.uint8)

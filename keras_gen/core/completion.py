@@ -7,35 +7,26 @@ import numpy as np
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import NoiseStream
 from keras_gen.core.sampler import Sampler
-
-Finish = Callable[[Mapping[str, np.ndarray], np.ndarray, np.ndarray], np.ndarray]
 
 
 def completed(
     sampler: Sampler,
-    finish: Finish,
+    draw: Callable[[dict[str, np.ndarray], dict[str, np.ndarray]], np.ndarray],
     images: Any,
     known_mask: Any,
     seed: int,
     batch_size: int,
     conditions: Mapping[str, Any],
 ) -> np.ndarray:
-    """``finish`` applied batch by batch to what ``sampler`` eats (noise of the seed, and conditions), images and known pixels.
+    """``draw(noise, inputs)`` batch by batch; inputs are the conditions, ``known_image`` and ``known_mask``.
 
     Arguments otherwise as in ``AutoregressiveModel.complete``, which says what is refused.
     """
     images = sampler.image_spec.check(images)
     known = checked_mask(known_mask, len(images), sampler.image_spec)
-    conditions = sampler.checked_conditions(conditions, len(images))
-    stream = NoiseStream(sampler.noise_spec(), seed)
-    parts = []
-    for start in range(0, len(images), batch_size):
-        part = slice(start, start + batch_size)
-        inputs = {**stream.take(len(images[part])), **{name: values[part] for name, values in conditions.items()}}
-        parts.append(finish(inputs, images[part], known[part]))
-    return np.concatenate(parts)
+    inputs = {**sampler.checked_conditions(conditions, len(images)), "known_image": images, "known_mask": known}
+    return sampler.drawn(draw, len(images), seed, inputs, batch_size)
 
 
 def checked_mask(known_mask: Any, n: int, spec: ImageSpec) -> np.ndarray:

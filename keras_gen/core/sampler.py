@@ -1,6 +1,6 @@
 """Sampling by seed: the same for a live model and for an artifact that was read back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -58,18 +58,27 @@ class Sampler:
             raise InvalidInput(
                 f"{type(self).__name__} draws no images from noise; it works on images that it is given."
             )
-        conditions = self.checked_conditions(conditions, n)
+        return self.drawn(self.images_of, n, seed, self.checked_conditions(conditions, n), batch_size)
+
+    def drawn(
+        self,
+        draw: Callable[[dict[str, np.ndarray], dict[str, np.ndarray]], np.ndarray],
+        n: int,
+        seed: int,
+        inputs: Mapping[str, np.ndarray],
+        batch_size: int,
+    ) -> np.ndarray:
+        """``draw(noise, inputs)`` of ``n`` examples, batch by batch; the noise is the seed's, whatever the batch size."""
         stream = NoiseStream(self.noise_spec(), seed)
         parts = []
         for start in range(0, n, batch_size):
             part = slice(start, min(start + batch_size, n))
             size = part.stop - start
-            inputs = {name: values[part] for name, values in conditions.items()}
-            noise = stream.take(size)
+            both = [stream.take(size), {name: values[part] for name, values in inputs.items()}]
             if start and size < batch_size and self.compiled_sampling:
                 # XLA compiles once a batch size: the short last batch is filled up rather than compiled for.
-                noise, inputs = (_filled(values, batch_size) for values in (noise, inputs))
-            parts.append(self.images_of(noise, inputs)[:size])
+                both = [_filled(values, batch_size) for values in both]
+            parts.append(draw(*both)[:size])
         return np.concatenate(parts)
 
 

@@ -86,10 +86,10 @@ class LoadedArtifact(Sampler):
     def _complete(
         self, images: Any, known_mask: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
     ) -> np.ndarray:
-        def finish(inputs: Mapping[str, np.ndarray], image: np.ndarray, known: np.ndarray) -> np.ndarray:
-            return self._run("complete", {**inputs, "known_image": image, "known_mask": known})["image"]
+        def draw(noise: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+            return self._run("complete", {**noise, **inputs})["image"]
 
-        return completed(self, finish, images, known_mask, seed, batch_size, conditions)
+        return completed(self, draw, images, known_mask, seed, batch_size, conditions)
 
     def _encode(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Any:
         outputs = self._batched("encode", {"image": self.image_spec.check(images)}, batch_size)

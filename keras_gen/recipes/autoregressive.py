@@ -1,11 +1,10 @@
 """What the recipes of autoregressive models share."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
+from keras_gen.recipes.optimizer import Optimizer, annealed
 from keras_gen.recipes.recipe import Recipe
-
-Optimizer = Literal["adam", "muon"]
 
 
 def autoregressive_recipe(
@@ -24,14 +23,8 @@ def autoregressive_recipe(
     """``build(spec)`` gives the model; the optimizer's rate falls to zero along a cosine, a checkpoint an epoch."""
 
     def model(spec: Any, steps: int) -> Any:
-        import keras
-
-        from keras_gen.training.adam import Adam
-        from keras_gen.training.muon import Muon
-
         made = build(spec)
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        made.compile({"adam": Adam, "muon": Muon}[optimizer](rate))
+        made.compile(annealed(optimizer, learning_rate, steps))
         return made
 
     return Recipe(

@@ -5,7 +5,8 @@ yet, so there is no number to expect. About 22 min an epoch on one CPU core.
 """
 
 import keras_gen as kg
-from keras_gen.recipes.autoregressive import Optimizer, autoregressive_recipe
+from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.optimizer import Optimizer
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 

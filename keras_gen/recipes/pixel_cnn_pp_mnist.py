@@ -7,7 +7,8 @@ About 7.5 min an epoch on one CPU core.
 """
 
 import keras_gen as kg
-from keras_gen.recipes.autoregressive import Optimizer, autoregressive_recipe
+from keras_gen.recipes.autoregressive import autoregressive_recipe
+from keras_gen.recipes.optimizer import Optimizer
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 

@@ -179,15 +179,15 @@ class AutoregressiveModel(GenerativeModel):
             InvalidInput: images or mask of a wrong kind, or a known pixel after an unknown one.
         """
         if self._complete_function is None:
-            self._complete_function = tf.function(
-                lambda inputs, image, known: self._drawn(inputs, inputs, (image, known)),
-                jit_compile=self.compiled_sampling,
-            )
+            self._complete_function = tf.function(self._completed, jit_compile=self.compiled_sampling)
 
-        def finish(*arguments: Any) -> np.ndarray:
+        def draw(*arguments: Any) -> np.ndarray:
             return self._complete_function(*tf.nest.map_structure(tf.convert_to_tensor, arguments)).numpy()
 
-        return completed(self, finish, images, known_mask, seed, batch_size, conditions)
+        return completed(self, draw, images, known_mask, seed, batch_size, conditions)
+
+    def _completed(self, noise: Mapping[str, Any], inputs: Mapping[str, Any]) -> tf.Tensor:
+        return self._drawn(noise, inputs, (inputs["known_image"], inputs["known_mask"]))
 
     def endpoints(self) -> dict[str, Endpoint]:
         """``sample``; ``complete``: the same with an image and a mask of its known pixels; ``log_prob``: image -> nats."""
@@ -202,7 +202,7 @@ class AutoregressiveModel(GenerativeModel):
                 sequential=True,
             ),
             "complete": Endpoint(
-                lambda inputs: {"image": self._drawn(inputs, inputs, (inputs["known_image"], inputs["known_mask"]))},
+                lambda inputs: {"image": self._completed(inputs, inputs)},
                 {"known_image": Images(spec), "known_mask": KnownPixels(spec), **noise, **conditions},
                 levels,
                 compiled=self.compiled_sampling,
