@@ -23,6 +23,8 @@ PUBLIC = {
     "PixelCNNPlusPlus": "keras_gen.models.autoregressive.pixel_cnn_pp",
     "PixelRNN": "keras_gen.models.autoregressive.pixel_rnn",
     "Classifier": "keras_gen.models.classifier",
+    "Adam": "keras_gen.training.adam",
+    "Muon": "keras_gen.training.muon",
     "load": "keras_gen.loading",
 }
 _MODULES = ("data", "exporters", "evaluation", "training", "recipes", "runner")

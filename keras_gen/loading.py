@@ -15,8 +15,8 @@ def load(run_or_file: str | os.PathLike) -> Any:
 
     Anything else is an ``InvalidInput`` that says what was found there.
     """
-    # The classes must be known to Keras before it reads a file that names them.
-    for module in {module for module in keras_gen.PUBLIC.values() if ".models." in module}:
+    # The classes must be known to Keras before it reads a file that names them: models, and the optimizers they had.
+    for module in {module for module in keras_gen.PUBLIC.values() if {"models", "training"} & {*module.split(".")}}:
         importlib.import_module(module)
     path = Path(run_or_file)
     if path.is_file():

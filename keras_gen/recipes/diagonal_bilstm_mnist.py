@@ -14,9 +14,9 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def diagonal_bilstm_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 12,
+    epochs: PositiveInt = 9,
     batch_size: PositiveInt = 32,
-    learning_rate: PositiveFloat = 1e-2,
+    learning_rate: PositiveFloat = 3e-3,
     optimizer: Optimizer = "muon",
     filters: PositiveInt = 32,
     layers_deep: PositiveInt = 2,

@@ -14,7 +14,7 @@ def gated_pixel_cnn_cifar10(
     data: str = "cifar10",
     epochs: PositiveInt = 5,
     batch_size: PositiveInt = 16,
-    learning_rate: PositiveFloat = 1e-2,
+    learning_rate: PositiveFloat = 3e-3,
     optimizer: Optimizer = "muon",
     filters: PositiveInt = 48,
     blocks: PositiveInt = 6,

@@ -16,7 +16,7 @@ def pixel_cnn_pp_mnist(
     data: str = "binarized_mnist",
     epochs: PositiveInt = 10,
     batch_size: PositiveInt = 32,
-    learning_rate: PositiveFloat = 1e-2,
+    learning_rate: PositiveFloat = 3e-3,
     optimizer: Optimizer = "muon",
     filters: PositiveInt = 16,
     resnets: PositiveInt = 2,

@@ -16,8 +16,7 @@ class Muon(keras.optimizers.Muon):
     pixel, which Jordan et al. leave to it too. Taps that a mask closes get no gradient, so they stay at rest.
 
     Args:
-        learning_rate: of the matrices; a number or a schedule.
-        adam_lr_ratio: by how much Adam's rate is smaller or larger.
+        learning_rate: a number or a schedule; Adam's too, times ``adam_lr_ratio``.
         fewest_features: that a kernel reads and makes to be made orthogonal.
         weight_decay, adam_weight_decay: none by default, unlike in Keras.
         **kwargs: those of ``keras.optimizers.Muon``.
@@ -25,16 +24,15 @@ class Muon(keras.optimizers.Muon):
 
     def __init__(
         self,
-        learning_rate: Any = 1e-2,
+        learning_rate: Any = 3e-3,
         *,
-        adam_lr_ratio: float = 0.3,
         fewest_features: int = 8,
         weight_decay: float | None = None,
         adam_weight_decay: float | None = None,
         **kwargs: Any,
     ):
         decay = {"weight_decay": weight_decay, "adam_weight_decay": adam_weight_decay}
-        super().__init__(learning_rate, adam_lr_ratio=adam_lr_ratio, **decay, **kwargs)
+        super().__init__(learning_rate, **decay, **kwargs)
         self.fewest_features = fewest_features
 
     def get_config(self) -> dict[str, Any]:
