@@ -66,6 +66,7 @@ FLOORS = {
     "exporters.artifact": 4.3,
     "recipes.__init__": 5.0,
     "recipes.recipe": 5.1,
+    "recipes.optimizer": 5.1,
     "recipes.dcgan": 5.2,
     "recipes.autoregressive": 5.2,
     "recipes.classifier": 5.2,
