@@ -5,14 +5,17 @@ and shifted images, bfloat16. Expect 87.5 % of the test images right. About 2.7 
 """
 
 from keras_gen.recipes.classifier import classifier_recipe
+from keras_gen.recipes.optimizer import Optimizer
 from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
 
 
 def classifier_cifar10(
     data: str = "cifar10",
-    epochs: PositiveInt = 12,
-    batch_size: PositiveInt = 64,
-    learning_rate: PositiveFloat = 2e-3,
+    epochs: PositiveInt = 14,
+    batch_size: PositiveInt = 128,
+    learning_rate: PositiveFloat = 1e-2,
+    optimizer: Optimizer = "muon",
+    weight_decay: float = 0.1,
     width: PositiveInt = 32,
     features: PositiveInt = 128,
     dtype: Precision = "mixed_bfloat16",
@@ -20,4 +23,15 @@ def classifier_cifar10(
 ) -> Recipe:
     """Trained on the training images; the accuracy is of the test images."""
     network = {"width": width, "features": features, "flips": True, "pooled": True, "dropout": 0.0}
-    return classifier_recipe(data, epochs, batch_size, learning_rate, seed, dtype=dtype, **network)
+    options = {"weight_decay": weight_decay}
+    return classifier_recipe(
+        data,
+        epochs,
+        batch_size,
+        learning_rate,
+        seed,
+        optimizer=optimizer,
+        optimizer_options=options,
+        dtype=dtype,
+        **network,
+    )

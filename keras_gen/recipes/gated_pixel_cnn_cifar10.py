@@ -1,7 +1,8 @@
 """Gated PixelCNN on CIFAR-10, reduced.
 
-van den Oord et al. 2016b: 3.03 bits/dim. Here 48 features and 6 blocks, 256-way softmax, for a CPU. Not trained to its end
-yet, so there is no number to expect. About 22 min an epoch on one CPU core.
+van den Oord et al. 2016b: 3.03 bits/dim with 128 features, 15 layers, a 256-way softmax and 60 h on 32 GPUs. Here 48 features, 6
+blocks, ten logistics a channel (Salimans et al. 2017, which know from the first step that levels have an order) and two
+epochs. About 12 min an epoch on one CPU core.
 """
 
 import keras_gen as kg
@@ -12,12 +13,13 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def gated_pixel_cnn_cifar10(
     data: str = "cifar10",
-    epochs: PositiveInt = 5,
+    epochs: PositiveInt = 2,
     batch_size: PositiveInt = 16,
-    learning_rate: PositiveFloat = 3e-3,
+    learning_rate: PositiveFloat = 5e-3,
     optimizer: Optimizer = "muon",
     filters: PositiveInt = 48,
     blocks: PositiveInt = 6,
+    mixtures: PositiveInt = 10,
     dtype: Precision = "mixed_bfloat16",
     seed: int = 0,
 ) -> Recipe:
@@ -28,7 +30,9 @@ def gated_pixel_cnn_cifar10(
         batch_size,
         learning_rate,
         seed,
-        lambda spec: kg.GatedPixelCNN(spec, filters, blocks, head=96, dtype=dtype, seed=seed),
+        lambda spec: kg.GatedPixelCNN(
+            spec, filters, blocks, head=96, output="logistic_mixture", mixtures=mixtures, dtype=dtype, seed=seed
+        ),
         optimizer=optimizer,
         augment="flip",
         samples=500,

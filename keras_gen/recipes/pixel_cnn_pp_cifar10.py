@@ -12,9 +12,9 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def pixel_cnn_pp_cifar10(
     data: str = "cifar10",
-    epochs: PositiveInt = 5,
+    epochs: PositiveInt = 2,
     batch_size: PositiveInt = 16,
-    learning_rate: PositiveFloat = 3e-3,
+    learning_rate: PositiveFloat = 5e-3,
     optimizer: Optimizer = "muon",
     filters: PositiveInt = 32,
     resnets: PositiveInt = 2,

@@ -14,9 +14,9 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def pixel_cnn_pp_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 10,
+    epochs: PositiveInt = 5,
     batch_size: PositiveInt = 32,
-    learning_rate: PositiveFloat = 3e-3,
+    learning_rate: PositiveFloat = 4e-3,
     optimizer: Optimizer = "muon",
     filters: PositiveInt = 16,
     resnets: PositiveInt = 2,
