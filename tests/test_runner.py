@@ -145,6 +145,8 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
         ("classifier_mnist", {"width": "4", "features": "4"}),
         ("classifier_cifar10", {"width": "4", "features": "4"}),
         ("pixel_cnn_pp_mnist", {"filters": "4", "resnets": "1"}),
+        ("row_lstm_mnist", {"filters": "4", "layers_deep": "1", "first_kernel": "5", "optimizer": "adam"}),
+        ("diagonal_bilstm_mnist", {"filters": "8", "layers_deep": "1", "first_kernel": "5"}),
     ],
 )
 def test_the_larger_recipes_run(recipe, settings, tmp_path):
