@@ -16,6 +16,7 @@ def autoregressive_recipe(
     build: Callable[[Any], Any],
     *,
     optimizer: Optimizer = "adam",
+    weight_decay: float = 0.0,
     augment: str | None = None,
     samples: int = 2_000,
     published: tuple[tuple[str, float, str], ...] = (),
@@ -24,7 +25,7 @@ def autoregressive_recipe(
 
     def model(spec: Any, steps: int) -> Any:
         made = build(spec)
-        made.compile(annealed(optimizer, learning_rate, steps))
+        made.compile(annealed(optimizer, learning_rate, steps, weight_decay))
         return made
 
     return Recipe(

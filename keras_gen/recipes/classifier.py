@@ -1,6 +1,5 @@
 """What the recipes of classifiers share."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras_gen as kg
@@ -16,14 +15,14 @@ def classifier_recipe(
     seed: int,
     *,
     optimizer: Optimizer = "adam",
-    optimizer_options: Mapping[str, Any] | None = None,
+    weight_decay: float = 0.0,
     **model_arguments: Any,
 ) -> Recipe:
     """A ``Classifier`` of ten classes, its optimizer's rate falling to zero along a cosine."""
 
     def model(spec: Any, steps: int) -> Any:
         classifier = kg.Classifier(spec, 10, seed=seed, **model_arguments)
-        classifier.compile(annealed(optimizer, learning_rate, steps, **(optimizer_options or {})))
+        classifier.compile(annealed(optimizer, learning_rate, steps, weight_decay))
         return classifier
 
     return Recipe(data, model, epochs, batch_size, seed)

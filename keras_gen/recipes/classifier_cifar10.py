@@ -6,7 +6,7 @@ and shifted images, bfloat16. Expect 87.5 % of the test images right. About 2.7 
 
 from keras_gen.recipes.classifier import classifier_recipe
 from keras_gen.recipes.optimizer import Optimizer
-from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+from keras_gen.recipes.recipe import NonNegativeFloat, PositiveFloat, PositiveInt, Precision, Recipe
 
 
 def classifier_cifar10(
@@ -15,7 +15,7 @@ def classifier_cifar10(
     batch_size: PositiveInt = 128,
     learning_rate: PositiveFloat = 1e-2,
     optimizer: Optimizer = "muon",
-    weight_decay: float = 0.1,
+    weight_decay: NonNegativeFloat = 0.1,
     width: PositiveInt = 32,
     features: PositiveInt = 128,
     dtype: Precision = "mixed_bfloat16",
@@ -23,7 +23,6 @@ def classifier_cifar10(
 ) -> Recipe:
     """Trained on the training images; the accuracy is of the test images."""
     network = {"width": width, "features": features, "flips": True, "pooled": True, "dropout": 0.0}
-    options = {"weight_decay": weight_decay}
     return classifier_recipe(
         data,
         epochs,
@@ -31,7 +30,7 @@ def classifier_cifar10(
         learning_rate,
         seed,
         optimizer=optimizer,
-        optimizer_options=options,
+        weight_decay=weight_decay,
         dtype=dtype,
         **network,
     )

@@ -14,7 +14,7 @@ from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Reci
 
 def pixel_cnn_pp_mnist(
     data: str = "binarized_mnist",
-    epochs: PositiveInt = 5,
+    epochs: PositiveInt = 4,
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 4e-3,
     optimizer: Optimizer = "muon",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import pydantic
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.recipes import RECIPES
@@ -15,7 +15,16 @@ from keras_gen.recipes import RECIPES
 # The dtype policies that a recipe may train under.
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
-__all__ = ["PositiveFloat", "PositiveInt", "Precision", "Recipe", "build", "documentation", "settings_of"]
+__all__ = [
+    "NonNegativeFloat",
+    "PositiveFloat",
+    "PositiveInt",
+    "Precision",
+    "Recipe",
+    "build",
+    "documentation",
+    "settings_of",
+]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ Not trained to its end yet, so there is no number to expect. About 7.5 min an ep
 import keras_gen as kg
 from keras_gen.recipes.autoregressive import autoregressive_recipe
 from keras_gen.recipes.optimizer import Optimizer
-from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+from keras_gen.recipes.recipe import NonNegativeFloat, PositiveFloat, PositiveInt, Precision, Recipe
 
 
 def row_lstm_mnist(
@@ -17,6 +17,7 @@ def row_lstm_mnist(
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 3e-3,
     optimizer: Optimizer = "muon",
+    weight_decay: NonNegativeFloat = 0.1,
     filters: PositiveInt = 32,
     layers_deep: PositiveInt = 4,
     first_kernel: PositiveInt = 27,
@@ -34,5 +35,6 @@ def row_lstm_mnist(
             spec, "row_lstm", filters, layers_deep, first_kernel=first_kernel, head=64, dtype=dtype, seed=seed
         ),
         optimizer=optimizer,
+        weight_decay=weight_decay,
         published=(("nll", 80.54, "van den Oord et al. 2016, Row LSTM (quoted from memory)"),),
     )
