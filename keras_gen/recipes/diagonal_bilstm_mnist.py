@@ -8,7 +8,7 @@ Expect 80.4. About 5 min an epoch on one CPU core, 45 min in all.
 import keras_gen as kg
 from keras_gen.recipes.autoregressive import autoregressive_recipe
 from keras_gen.recipes.optimizer import Optimizer
-from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+from keras_gen.recipes.recipe import NonNegativeFloat, PositiveFloat, PositiveInt, Precision, Recipe
 
 
 def diagonal_bilstm_mnist(
@@ -17,6 +17,7 @@ def diagonal_bilstm_mnist(
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 3e-3,
     optimizer: Optimizer = "muon",
+    weight_decay: NonNegativeFloat = 0.0,
     filters: PositiveInt = 32,
     layers_deep: PositiveInt = 2,
     first_kernel: PositiveInt = 27,
@@ -34,5 +35,6 @@ def diagonal_bilstm_mnist(
             spec, "diagonal_bilstm", filters, layers_deep, first_kernel=first_kernel, head=64, dtype=dtype, seed=seed
         ),
         optimizer=optimizer,
+        weight_decay=weight_decay,
         published=(("nll", 80.75, "van den Oord et al. 2016, table 4, Diagonal BiLSTM, 1 layer"),),
     )

@@ -9,7 +9,7 @@ About 7.5 min an epoch on one CPU core.
 import keras_gen as kg
 from keras_gen.recipes.autoregressive import autoregressive_recipe
 from keras_gen.recipes.optimizer import Optimizer
-from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Precision, Recipe
+from keras_gen.recipes.recipe import NonNegativeFloat, PositiveFloat, PositiveInt, Precision, Recipe
 
 
 def pixel_cnn_pp_mnist(
@@ -18,6 +18,7 @@ def pixel_cnn_pp_mnist(
     batch_size: PositiveInt = 32,
     learning_rate: PositiveFloat = 4e-3,
     optimizer: Optimizer = "muon",
+    weight_decay: NonNegativeFloat = 0.1,
     filters: PositiveInt = 16,
     resnets: PositiveInt = 2,
     dropout: float = 0.0,
@@ -33,5 +34,6 @@ def pixel_cnn_pp_mnist(
         seed,
         lambda spec: kg.PixelCNNPlusPlus(spec, filters, resnets, dropout=dropout, dtype=dtype, seed=seed),
         optimizer=optimizer,
+        weight_decay=weight_decay,
         published=(("nll", 81.30, "van den Oord et al. 2016, table 4, PixelCNN"),),
     )
