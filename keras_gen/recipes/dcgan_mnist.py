@@ -1,7 +1,7 @@
 """DCGAN on MNIST (28x28, 256 levels).
 
-Radford et al. 2015, its networks scaled to 28 px. About 8 min on 2 busy CPU cores. No precision and recall in this feature
-space is published; expect about 0.5 and 0.6 (k = 3, 10,000 test images, random-conv features).
+Radford et al. 2015, its networks scaled to 28 px. About 4 min on one CPU core. No number in this feature space is published;
+expect a FID of about 8 and precision and recall of about 0.7 and 0.8 (10,000 test images, classifier-mnist features).
 """
 
 from typing import Literal
