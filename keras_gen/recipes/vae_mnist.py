@@ -3,7 +3,7 @@
 The one-layer sizes of Burda et al. 2016: 50 latents, two layers of 200 each way, Bernoulli decoder; ReLU in place of
 their tanh, which learns slowly here. Theirs trains 3,280 epochs at batch 20 and reaches a test NLL of 88.71 nats (k = 1,
 appendix table 3, 5,000 importance samples); this one 100 epochs with a cosine decay from 1e-3.
-Expect 92. About 21 min on 2 busy CPU cores.
+Expect 92. About 4 min on a CPU core, 21 on a slow and busy machine.
 """
 
 import keras_gen as kg
