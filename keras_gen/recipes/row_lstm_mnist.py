@@ -1,8 +1,8 @@
 """PixelRNN with Row LSTMs on binarized MNIST (fixed binarization; Larochelle and Murray 2011).
 
 van den Oord et al. 2016: 80.54 nats on the test images.
-A first layer that sees 27 x 27 pixels (the paper's 7 x 7) and 4 layers of h = 32; XLA compiles their loops. Muon with weight decay.
-Expect 80.0. About 5 min an epoch on one CPU core, 48 min in all.
+A first layer that sees 27 x 27 pixels (the paper's 7 x 7) and 4 layers of h = 32; XLA compiles their loops. Muon with
+weight decay. Expect 80.0. About 5 min an epoch on one CPU core, 48 min in all.
 """
 
 import keras_gen as kg
