@@ -1,5 +1,6 @@
 """Keras' Muon for networks whose weights are kernels of any rank."""
 
+import math
 from typing import Any
 
 import keras
@@ -53,7 +54,4 @@ class Muon(keras.optimizers.Muon):
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
     """Rows and columns of a kernel as a matrix."""
-    inputs = 1
-    for size in shape[:-1]:
-        inputs *= size
-    return inputs, shape[-1]
+    return math.prod(shape[:-1]), shape[-1]
