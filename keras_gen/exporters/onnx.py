@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from keras_gen.core.errors import ExportFailed, InvalidInput
+from keras_gen.exporters.conversion import convert
 from keras_gen.exporters.formats import Arrays, Format, Graphs, Run
 
 OPSET = 17  # tf2onnx 1.17 writes wrong graphs from 19 on
@@ -73,11 +74,11 @@ def unknown_operations(proto: Any) -> set[str]:
 
 def _converted(endpoint: str, graph: Any) -> Any:
     """The endpoint's ModelProto, complete and with the endpoint's names."""
-    tf2onnx = _package("tf2onnx")
+    _package("tf2onnx")
     concrete = graph.get_concrete_function()
     with _complaints() as complaints:
         try:
-            proto, _ = tf2onnx.convert.from_function(graph, input_signature=graph.input_signature, opset=OPSET)
+            proto = convert(graph, OPSET)
         except Exception as error:
             raise _failed(endpoint, f"tf2onnx says: {error}") from error
     if unknown := unknown_operations(proto):
