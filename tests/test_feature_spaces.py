@@ -10,6 +10,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Uniform
 from keras_gen.core.replicas import step_noise
+from keras_gen.exporters.feature_network import write_feature_network
 from keras_gen.metrics import network_features
 from keras_gen.metrics.features import feature_space
 
@@ -38,6 +39,29 @@ def test_the_classifier_learns_and_its_saved_network_is_a_feature_space(trained)
     assert read.features.shape == (359, 12) and read.features.dtype == np.float32
     np.testing.assert_allclose(read.probabilities, model.classify(test.images), atol=1e-5)
     np.testing.assert_allclose(space.read(test.images[300:], SPEC).features, read.features[300:], atol=1e-5)
+
+
+def test_a_small_file_is_nearly_the_same_feature_space(trained, tmp_path):
+    model, whole = trained
+    small = tmp_path / "small.keras"
+    weights = model.get_weights()
+    write_feature_network(model, small)
+    images = data.load("digits", "test").images
+    read, of_whole = (feature_space(f"network:{path}").read(images, SPEC) for path in (small, whole))
+    np.testing.assert_allclose(read.probabilities, of_whole.probabilities, atol=0.05)
+    assert (read.probabilities.argmax(axis=1) == of_whole.probabilities.argmax(axis=1)).mean() > 0.98
+    assert [path.name for path in tmp_path.iterdir()] == ["small.keras"]  # nothing of the making stays beside it
+    for before, after in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_the_file_of_a_reduced_model_computes_in_float32_and_is_small(tmp_path):
+    model = kg.Classifier(SPEC, 10, width=32, features=12, dtype="mixed_bfloat16")
+    model.network.save(tmp_path / "whole.keras")
+    write_feature_network(model, tmp_path / "small.keras")
+    network = keras.models.load_model(tmp_path / "small.keras")
+    assert {layer.dtype_policy.name for layer in network.layers} == {"float32"}
+    assert (tmp_path / "small.keras").stat().st_size < 0.6 * (tmp_path / "whole.keras").stat().st_size
 
 
 def test_a_classifier_is_exported_and_loaded_whole(trained, tmp_path):
