@@ -1,4 +1,4 @@
-"""Converting a PixelCNN++'s sampler to ONNX: ours against tf2onnx called directly.
+"""Converting the sampler of the recipe pixel_cnn_pp_mnist to ONNX: ours against tf2onnx called directly.
 
 The loop over pixels carries a cache for every layer of the pyramid. Tracing is not part of it.
 """
@@ -15,7 +15,7 @@ from keras_gen.exporters.onnx import OPSET
 def main() -> None:
     """The command."""
     options = arguments(__doc__, rounds=2, seconds_warm_up=0.0)
-    model = keras_gen.PixelCNNPlusPlus(keras_gen.ImageSpec(28, 28, 1, levels=2), 16, 1)
+    model = keras_gen.PixelCNNPlusPlus(keras_gen.ImageSpec(28, 28, 1, levels=2), 16, 2)
     graph = traced(model.endpoints())["sample"]
     graph.get_concrete_function()
     sides = {

@@ -64,6 +64,14 @@ def test_the_file_of_a_reduced_model_computes_in_float32_and_is_small(tmp_path):
     assert (tmp_path / "small.keras").stat().st_size < 0.6 * (tmp_path / "whole.keras").stat().st_size
 
 
+def test_what_is_no_feature_network_is_not_written(trained, tmp_path):
+    with pytest.raises(InvalidInput, match="goes to a .keras file, got .*mine.h5"):
+        write_feature_network(trained[0], tmp_path / "mine.h5")
+    with pytest.raises(InvalidInput, match="a Classifier's, got Functional"):
+        write_feature_network(trained[0].network, tmp_path / "mine.keras")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_classifier_is_exported_and_loaded_whole(trained, tmp_path):
     model, _ = trained
     manifest = model.export(tmp_path / "artifact", ["saved_model", "onnx"])

@@ -2,7 +2,7 @@
 
 A sampler's loop carries hundreds of tensors (a cache a layer). tf2onnx searches the nodes that a body needs anew from
 each of its outputs, and copies the whole graph before each of its twelve optimizations, round after round. Neither
-changes the result: a PixelCNN++ takes a fifth of the time without them (``benchmarks/onnx_conversion.py``).
+changes the result: a PixelCNN++ takes less than a third of the time without them (``benchmarks/onnx_conversion.py``).
 """
 
 import contextlib
