@@ -15,13 +15,15 @@ def convert(graph: Any, opset: int) -> Any:
     """The ModelProto of a ``tf.function`` with one input signature. Raises whatever tf2onnx raises."""
     from tf2onnx.convert import from_function
 
+    def converted() -> Any:
+        return from_function(graph, input_signature=graph.input_signature, opset=opset)[0]
+
     with one_search():
         try:
             with _without_copies():
-                proto, _ = from_function(graph, input_signature=graph.input_signature, opset=opset)
+                return converted()
         except Exception:  # an optimization may fail: with copies, tf2onnx goes on without it
-            proto, _ = from_function(graph, input_signature=graph.input_signature, opset=opset)
-    return proto
+            return converted()
 
 
 @contextlib.contextmanager
