@@ -12,6 +12,7 @@ PACKAGE = ROOT / "keras_gen"
 # other only inside `core` (in the order below) and where a package names its base here.
 FLOORS = {
     "core.errors": 0.0,
+    "core.checks": 0.1,
     "core.registry": 0.1,
     "core.files": 0.1,
     "core.image_spec": 0.2,

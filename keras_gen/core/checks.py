@@ -1,0 +1,46 @@
+"""Single numbers at the border: what came, what was wanted, in one form of words for the whole project."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_gen.core.errors import InvalidInput
+
+
+def integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """``value`` as an ``int``: Python's and NumPy's integers alike, booleans not. Otherwise ``InvalidInput`` names it.
+
+    Args:
+        name: how the user calls it, as ``"latent_dim"``.
+        least, most: its bounds, both included; None for no bound.
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or (least is not None and value < least) or (most is not None and value > most):
+        raise InvalidInput(f"{name}={value!r}; give an integer{_range(least, most)}.")
+    return int(value)
+
+
+def number(
+    name: str, value: Any, least: float | None = None, most: float | None = None, *, above: bool = False
+) -> float:
+    """``value`` as a finite ``float``: Python's and NumPy's numbers alike, booleans not. Otherwise ``InvalidInput`` names it.
+
+    Args:
+        name: how the user calls it, as ``"beta"``.
+        least, most: its bounds, both included; None for no bound.
+        above: ``least`` itself is refused too.
+    """
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    low = real and least is not None and (value <= least if above else value < least)
+    if not real or not math.isfinite(value) or low or (most is not None and value > most):
+        raise InvalidInput(f"{name}={value!r}; give a finite number{_range(least, most, above)}.")
+    return float(value)
+
+
+def _range(least: float | None, most: float | None, above: bool = False) -> str:
+    if least is not None and most is not None:
+        return f" from {least} to {most}" if not above else f" above {least}, at most {most}"
+    if least is not None:
+        return f" above {least}" if above else f" of at least {least}"
+    return "" if most is None else f" of at most {most}"
