@@ -17,7 +17,11 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["keras_gen", "keras_gen.*"]),
-    package_data={"keras_gen.evaluation": ["*.jinja"], "keras_gen.metrics": ["weights/*.keras"]},
+    package_data={
+        "keras_gen.evaluation": ["*.jinja"],
+        "keras_gen.metrics": ["weights/*.keras"],
+        "keras_gen.presets": ["*.keras", "*.json"],
+    },
     entry_points={"console_scripts": ["keras-gen = keras_gen.cli:main"]},
     install_requires=[
         "tensorflow>=2.18",  # runs the models, tf.data, tf.distribute, SavedModel

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -39,13 +40,19 @@ def _download(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command("list")
 def list_() -> None:
     """The recipes, data sets and export formats there are."""
-    from keras_gen import data, runner
+    from keras_gen import data, presets, runner
     from keras_gen.recipes import RECIPES
     from keras_gen.recipes.recipe import documentation
 
     click.echo("Recipes:")
     for name in RECIPES:
         click.echo(f"  {name:16}{documentation(name).splitlines()[0]}")
+    if presets.names():
+        click.echo("Presets, as RUN of every command (preset:NAME):")
+    for card in presets.cards():
+        line = card["report"]["metrics"][0]
+        size = f"{card['bytes'] / 1e6:.1f} MB"
+        click.echo(f"  {card['name']:32}{card['report']['model']['class']}, {size}: {line['name']} {line['value']:.4g}")
     click.echo(f"Data sets: {', '.join(data.SOURCES)} (image_folder:PATH[?size=64])")
     click.echo(f"Export formats: {', '.join(runner.FORMATS)}")
 
@@ -90,7 +97,7 @@ _LABEL = click.option("--label", type=int, help="Class-conditional models: the c
 @click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
 @_LABEL
 def sample(run: str, n: int, seed: int, out: str, label: int | None) -> None:
-    """Draw images of RUN (a run folder or a .keras file) into one picture."""
+    """Draw images of RUN (a run folder, a .keras file or preset:NAME) into one picture."""
     from keras_gen import runner
 
     click.echo(f"Wrote {runner.sample(run, n, seed, out, label)}")
@@ -223,6 +230,36 @@ def arithmetic(run: str, out: str, **options: Any) -> None:
     from keras_gen.evaluation import latent_pictures
 
     click.echo(f"Wrote {out}: {latent_pictures.arithmetic(run, out, **options)}.")
+
+
+@main.group()
+def preset() -> None:
+    """Trained models that come with the package; every command that takes RUN takes preset:NAME."""
+
+
+@preset.command("draw")
+@click.option("--out", type=click.Path(), required=True, help="Folder of the pictures, NAME.png each.")
+@click.option("-n", default=64, show_default=True, help="Images of each.")
+@click.option("--seed", default=0, show_default=True, help="A seed gives the same images everywhere.")
+def draw_presets(out: str, n: int, seed: int) -> None:
+    """Draw a grid of every preset."""
+    from keras_gen import presets, runner
+
+    for name in presets.names():
+        click.echo(f"Wrote {runner.sample(f'preset:{name}', n, seed, os.path.join(out, f'{name}.png'))}")
+
+
+@preset.command("make")
+@click.argument("run", type=click.Path())
+@click.option("--name", help="Of the preset  [default: the recipe's]")
+@_download
+def make_preset(run: str, name: str | None, download: bool) -> None:
+    """Write RUN's model, kernels rounded to bfloat16, into this package as preset:NAME, measured as it is written."""
+    from keras_gen.presets import making
+
+    card = making.make(run, name, download=download)
+    _print_report(json.loads(card.read_text(encoding="utf-8"))["report"])
+    click.echo(f"Wrote {card.with_suffix('.keras')} and {card.name}")
 
 
 @main.command()

@@ -166,6 +166,8 @@ def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike, la
 def evaluate(
     target: str | os.PathLike,
     *,
+    model: str | os.PathLike | None = None,
+    about: Mapping[str, Any] | None = None,
     metrics: Sequence[str] | None = None,
     samples: int | None = None,
     reference: str | None = None,
@@ -175,24 +177,32 @@ def evaluate(
     seed: int = 0,
     download: bool = False,
 ) -> dict[str, Any]:
-    """Measures a run, or an exported artifact, by its recipe's protocol; writes ``report.json``, ``report.html``, ``pictures/``.
+    """Measures a run, a preset or an exported artifact by its recipe's protocol; writes ``report.json``, ``report.html``,
+    ``pictures/``.
 
-    A run's report goes into the run, an artifact's beside it (``<artifact>-report``), unless ``out`` names a folder. What is
-    given overrides the recipe; an artifact that lies in no run needs ``data``, the data set's name.
+    A run's report goes into the run, an artifact's beside it (``<artifact>-report``), a preset's to ``runs/preset-NAME``, unless
+    ``out`` names a folder. What is given overrides the recipe; an artifact that lies in no run needs ``data``, the data set's
+    name. ``model`` is a ``.keras`` file to measure in place of the run's own; ``about`` goes into the report.
     """
+    from keras_gen import presets
     from keras_gen.data import load as load_data
     from keras_gen.evaluation.report import evaluate as measure
-    from keras_gen.training.history import read_history
 
-    target = Path(target)
-    is_artifact = (target / "manifest.json").is_file()
+    preset = presets.name_of(target)
+    opened = model or target
+    target = preset_folder(preset) if preset else Path(target)
+    is_artifact = not preset and (target / "manifest.json").is_file()
     run = target.resolve().parent if is_artifact else target
-    record = read_recipe(run) if not is_artifact or (run / "recipe.json").is_file() else None
+    if preset:
+        record, trained = presets.card(preset)["run"], presets.card(preset)["report"]
+    else:
+        record = read_recipe(run) if not is_artifact or (run / "recipe.json").is_file() else None
+        trained = _trained(run)
     recipe = build(record["recipe"], record["settings"]) if record else None
     source = data or (recipe and recipe.data)
     if source is None:
         raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
-    model = _opened(target, is_artifact)
+    model = _opened(opened, is_artifact)
     given = {"metrics": metrics, "samples": samples, "features": features}
     options = {**(recipe.evaluation if recipe else {}), **{key: value for key, value in given.items() if value}}
     if is_artifact:  # what needs the live model's densities
@@ -201,13 +211,26 @@ def evaluate(
     splits = {"train": training, "test": test}
     if reference:
         options["reference"] = splits.get(reference) or load_data(source, reference, download=download)
-    about = _about(record, recipe, read_history(run / "history.jsonl"), source) if record else {}
+    about = {**(_about(record, recipe, trained, source) if record else {}), **(about or {})}
     name = record["recipe"] if record else target.resolve().name
     folder = Path(out) if out else target.resolve().with_name(f"{target.resolve().name}-report") if is_artifact else run
     return measure(model, training, test, seed=seed, name=name, out=folder, about=about, **options)
 
 
-def _opened(target: Path, is_artifact: bool) -> Any:
+def preset_folder(name: str) -> Path:
+    """Where what is made of a preset goes, unless told otherwise."""
+    return Path("runs") / f"preset-{name}"
+
+
+def _trained(run: Path) -> dict[str, Any]:
+    """How long a run's training took: ``epochs`` and ``training_seconds``, None where nobody knows."""
+    from keras_gen.training.history import read_history
+
+    last = (read_history(run / "history.jsonl") or [{}])[-1]
+    return {"epochs": last.get("epoch"), "training_seconds": last.get("seconds")}
+
+
+def _opened(target: str | os.PathLike, is_artifact: bool) -> Any:
     if is_artifact:
         from keras_gen.exporters.loaded_artifact import LoadedArtifact
 
@@ -217,17 +240,15 @@ def _opened(target: Path, is_artifact: bool) -> Any:
     return load(target)
 
 
-def _about(
-    record: Mapping[str, Any], recipe: Recipe, history: Sequence[Mapping[str, Any]], data: str
-) -> dict[str, Any]:
+def _about(record: Mapping[str, Any], recipe: Recipe, trained: Mapping[str, Any], data: str) -> dict[str, Any]:
     """How a run's model came to be, for its report."""
     # Published numbers are of the recipe's own data set; beside another one's they would mislead.
     published = recipe.published if data == settings_of(record["recipe"])["data"] else ()
     return {
         "recipe": record["recipe"],
         "command": record["command"],
-        "epochs": history[-1]["epoch"] if history else None,
-        "training_seconds": history[-1]["seconds"] if history else None,
+        "epochs": trained["epochs"],
+        "training_seconds": trained["training_seconds"],
         "published": [dict(zip(("metric", "value", "source"), line)) for line in published],
     }
 
@@ -235,12 +256,17 @@ def _about(
 def export(
     run: str | os.PathLike, formats: Sequence[str] = FORMATS, out: str | os.PathLike | None = None
 ) -> dict[str, Any]:
-    """Exports a run (into its ``artifact/``) or a ``.keras`` file (into ``out``); returns the manifest."""
+    """Exports a run (into its ``artifact/``), a preset (``runs/preset-NAME/artifact``) or a ``.keras`` file (into ``out``).
+
+    Returns the manifest.
+    """
+    from keras_gen import presets
     from keras_gen.loading import load
 
-    if out is None and not Path(run).is_dir():
+    preset = presets.name_of(run)
+    if out is None and not preset and not Path(run).is_dir():
         raise InvalidInput(f"{run} is no run folder; say where the artifact goes with --out.")
-    return load(run).export(out or Path(run) / "artifact", list(formats))
+    return load(run).export(out or (preset_folder(preset) if preset else Path(run)) / "artifact", list(formats))
 
 
 def _strategy() -> Any:

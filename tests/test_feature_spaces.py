@@ -10,7 +10,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import Uniform
 from keras_gen.core.replicas import step_noise
-from keras_gen.exporters.feature_network import write_feature_network
+from keras_gen.exporters.small_file import write_feature_network
 from keras_gen.metrics import network_features
 from keras_gen.metrics.features import feature_space
 

@@ -41,6 +41,10 @@ class ImageData:
         """uint8 ``[n, h, w, c]``."""
         return self.features["image"]
 
+    def first(self, count: int) -> "ImageData":
+        """The first ``count`` images, or all of them where there are fewer."""
+        return dataclasses.replace(self, features={key: values[:count] for key, values in self.features.items()})
+
     def binarized(self, seed: int = 0) -> "ImageData":
         """Every value drawn once as Bernoulli(level / (levels - 1)): the images become binary and stay as drawn."""
         uniform = np.random.Generator(np.random.Philox(key=seed)).random(self.images.shape, dtype=np.float32)

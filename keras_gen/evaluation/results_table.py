@@ -119,12 +119,17 @@ def _how_it_was_made(report: dict[str, Any]) -> list[str]:
     model, data, versions = report["model"], report["data"], report["versions"]
     spent = {"training": report.get("training_seconds"), "measuring": report.get("seconds")}
     minutes = " and ".join(f"{seconds / 60:.1f} min of {what}" for what, seconds in spent.items() if seconds)
-    return [
+    lines = [
         f"`{report['command']}`: {model['class']} of {model['parameters']:,} weights on {data['name']} ({data['train']:,} "
         f"training and {data['test']:,} test images),",
         f"{report['epochs']} epochs, {minutes} on {report['hardware']}; seed {report['seed']}; keras {versions['keras']}, "
         f"tensorflow {versions['tensorflow']}.",
     ]
+    if preset := report.get("preset"):
+        lines.append(
+            f"Measured as it ships: `preset:{preset['name']}`, {preset['bytes'] / 1e6:.2f} MB, kernels rounded to bfloat16."
+        )
+    return lines
 
 
 def _notes_and_pictures(name: str, folder: Path, link: str) -> list[str]:

@@ -1,0 +1,112 @@
+"""Trained models that come with the package: what ships is what was measured, and how one is made."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import keras_gen as kg
+from keras_gen import presets
+from keras_gen.cli import main
+from keras_gen.core.files import sha256
+from keras_gen.presets import making
+
+MADE = presets.names()
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_preset_draws_and_scores_as_its_card_says(name):
+    card = presets.card(name)
+    model = kg.load(f"preset:{name}")
+    assert type(model).__name__ == card["report"]["model"]["class"] and model.dtype_policy.name == "float32"
+    if model.noise_spec():
+        images = model.sample(4, seed=1)
+        assert images.shape == (4, *model.image_spec.shape) and len(np.unique(images)) > 1
+    source = card["run"]["settings"]["data"]
+    if source != "digits" and "TFDS_DATA_DIR" not in os.environ:
+        pytest.skip(f"{source} is not here: set TFDS_DATA_DIR to measure this preset")
+    data = {split: kg.data.load(source, split) for split in ("train", "test")}
+    found = making.measured_check(model, data, card["check"]["metric"])["check"]
+    assert found["line"] == card["check"]["line"]
+    assert found["value"] == pytest.approx(card["check"]["value"], rel=1e-3)
+
+
+def test_presets_fit_their_place():
+    assert "vae_digits" in MADE, "the one that needs no data set"
+    sizes = {name: (presets.FOLDER / f"{name}.keras").stat().st_size for name in MADE}
+    assert max(sizes.values()) <= making.LARGEST and sum(sizes.values()) <= making.LARGEST_IN_ALL
+    listed = invoke("list").output
+    for name in MADE:
+        assert sizes[name] == presets.card(name)["bytes"] and name in listed
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run folder, and an empty place for presets."""
+    folder = tmp_path / "run"
+    words = ["train", "vae_digits", "--set", "epochs=2", "--set", "units=8", "--fit-only", "--out", folder]
+    result = invoke(*words)
+    assert result.exit_code == 0, result.output
+    monkeypatch.setattr(presets, "FOLDER", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_a_run_becomes_a_preset_that_every_command_takes(run, tmp_path):
+    result = invoke("preset", "make", run, "--name", "tiny")
+    assert result.exit_code == 0, result.output
+    file = tmp_path / "presets" / "tiny.keras"
+    card = presets.card("tiny")
+    assert card["sha256"] == sha256(file) and card["bytes"] == file.stat().st_size
+    assert card["run"]["recipe"] == "vae_digits" and card["report"]["epochs"] == 2
+    whole, small = kg.load(run), kg.load("preset:tiny")
+    assert not small.compiled
+    for one, other in zip(whole.get_weights(), small.get_weights(), strict=True):
+        np.testing.assert_allclose(other, one, rtol=2**-8)
+        assert one.ndim < 2 or not (other.view(np.uint32) & 0xFFFF).any()  # bfloat16's digits
+    assert json.loads((run / "report.json").read_text())["preset"]["sha256"] == card["sha256"]
+    for words in (
+        ("sample", "preset:tiny", "-n", 4, "--out", "sample.png"),
+        ("latent", "interpolate", "preset:tiny", "--out", "walk.png"),
+        ("preset", "draw", "-n", 4, "--out", "grids"),
+        ("evaluate", "preset:tiny", "--metrics", "elbo"),
+        ("export", "preset:tiny", "--to", "onnx"),
+    ):
+        result = invoke(*words)
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "grids" / "tiny.png").read_bytes() == (tmp_path / "sample.png").read_bytes()
+    made = tmp_path / "runs" / "preset-tiny"
+    report = json.loads((made / "report.json").read_text())
+    assert report["epochs"] == 2 and report["command"] == card["run"]["command"]
+    assert report["metrics"][0]["value"] == pytest.approx(card["report"]["metrics"][0]["value"])
+    assert (made / "artifact" / "onnx" / "sample.onnx").is_file()
+
+
+def test_what_is_no_preset_is_said(run, tmp_path, monkeypatch):
+    shutil.copytree(presets.__path__[0], presets.FOLDER, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    with pytest.raises(kg.InvalidInput, match="Unknown preset 'vae_digit'.*Did you mean 'vae_digits'"):
+        kg.load("preset:vae_digit")
+    with pytest.raises(kg.InvalidInput, match="Unknown preset '../run'"):
+        kg.load("preset:../run")
+    file = presets.FOLDER / "vae_digits.keras"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(kg.InvalidInput, match="wrong SHA-256"):
+        kg.load("preset:vae_digits")
+    file.unlink()
+    assert "vae_digits.keras is missing" in invoke("sample", "preset:vae_digits", "--out", "x.png").output
+    assert "small letters" in invoke("preset", "make", run, "--name", "../up").output
+    monkeypatch.setattr(making, "LARGEST", 1000)
+    assert "above 0 MB; it is not made" in invoke("preset", "make", run, "--name", "heavy").output
+    assert not (presets.FOLDER / "heavy.keras").exists()
+    (presets.FOLDER / "vae_digits.json").write_text("[]")
+    with pytest.raises(kg.InvalidInput, match="no card of a preset"):
+        kg.load("preset:vae_digits")
