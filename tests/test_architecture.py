@@ -8,76 +8,150 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "keras_gen"
 
-# The house, from the ground up. A file's floor is that of its longest matching prefix; files of one floor may import each
-# other only inside `core` (in the order below) and where a package names its base here.
-FLOORS = {
-    "core.errors": 0.0,
-    "core.checks": 0.1,
-    "core.registry": 0.1,
-    "core.files": 0.1,
-    "core.image_spec": 0.2,
-    "core.noise": 0.3,
-    "core.image_data": 0.3,
-    "core.pictures": 0.3,
-    "core.endpoint": 0.4,
-    "core.sampler": 0.4,
-    "core.completion": 0.5,
-    "core.replicas": 0.4,
-    "layers.causal": 1.0,
-    "layers.dropout": 1.0,
-    "layers.lstm_scan": 1.0,
-    "layers.batch_normalization": 1.0,
-    "layers.masked_convolution": 1.1,
-    "layers.causal_pyramid": 1.3,
-    "layers": 1.2,
-    "losses.likelihoods": 1.0,
-    "losses": 1.1,
-    "metrics.estimate": 1.0,
-    "metrics.feature_sets": 1.0,
-    "metrics.features": 1.1,
-    "metrics.moments": 1.1,
-    "metrics.precision_recall": 1.1,
-    "metrics": 1.2,
-    "data": 1.1,
-    "data.__init__": 1.0,
-    "networks": 2.0,
-    "training": 2.0,
-    "models.generative_model": 3.0,
-    "models.adversarial.adversarial_model": 3.1,
-    "models.autoregressive.cached_sampler": 3.0,
-    "models.autoregressive.autoregressive_model": 3.1,
-    "models": 3.2,
-    "presets": 1.0,
-    "loading": 3.9,
-    "evaluation": 4.0,
-    "evaluation.latent_arithmetic": 4.05,
-    "evaluation.latent_pictures": 4.1,
-    "evaluation.subject": 4.05,
-    "evaluation.measurements": 4.1,
-    "evaluation.report_pictures": 4.1,
-    "evaluation.report_html": 4.1,
-    "evaluation.report": 4.2,
-    "evaluation.__init__": 4.3,
-    "exporters.float32_twin": 4.0,
-    "exporters.manifest": 4.0,
-    "exporters.formats": 4.0,
-    "exporters.conversion": 4.0,
-    "exporters.saved_model": 4.1,
-    "exporters.onnx": 4.1,
-    "exporters.small_file": 4.1,
-    "exporters.parity": 4.2,
-    "exporters.loaded_artifact": 4.2,
-    "exporters.artifact": 4.3,
-    "recipes.__init__": 5.0,
-    "recipes.recipe": 5.1,
-    "recipes.optimizer": 5.1,
-    "recipes.dcgan": 5.2,
-    "recipes.autoregressive": 5.2,
-    "recipes.classifier": 5.2,
-    "recipes": 5.3,
-    "runner": 6.0,
-    "presets.making": 6.5,
-    "cli": 7.0,
+# The house, from the ground up: a list of floors, each a list of its rooms in order, each room a list of files. Position
+# gives the height: a file may import what stands in a room before its own, never its room-mates, never what comes later.
+# A file's room is that of its longest matching prefix.
+FLOORS = [
+    [  # 0: core: imports nothing of the project
+        [
+            "core.errors",
+        ],
+        [
+            "core.checks",
+            "core.registry",
+            "core.files",
+        ],
+        [
+            "core.image_spec",
+        ],
+        [
+            "core.noise",
+            "core.image_data",
+            "core.pictures",
+        ],
+        [
+            "core.endpoint",
+            "core.sampler",
+            "core.replicas",
+        ],
+        [
+            "core.completion",
+        ],
+    ],
+    [  # 1: layers, losses, metrics, data
+        [
+            "layers.causal",
+            "layers.dropout",
+            "layers.lstm_scan",
+            "layers.batch_normalization",
+            "losses.likelihoods",
+            "metrics.estimate",
+            "metrics.feature_sets",
+            "data.__init__",
+            "presets",
+        ],
+        [
+            "layers.masked_convolution",
+            "losses",
+            "metrics.features",
+            "metrics.moments",
+            "metrics.precision_recall",
+            "data",
+        ],
+        [
+            "layers",
+            "metrics",
+        ],
+        [
+            "layers.causal_pyramid",
+        ],
+    ],
+    [  # 2: networks, training
+        [
+            "networks",
+            "training",
+        ],
+    ],
+    [  # 3: models
+        [
+            "models.generative_model",
+            "models.autoregressive.cached_sampler",
+        ],
+        [
+            "models.adversarial.adversarial_model",
+            "models.autoregressive.autoregressive_model",
+        ],
+        [
+            "models",
+        ],
+        [
+            "loading",
+        ],
+    ],
+    [  # 4: evaluation, exporters
+        [
+            "evaluation",
+            "exporters.float32_twin",
+            "exporters.manifest",
+            "exporters.formats",
+            "exporters.conversion",
+        ],
+        [
+            "evaluation.latent_arithmetic",
+            "evaluation.subject",
+        ],
+        [
+            "evaluation.latent_pictures",
+            "evaluation.measurements",
+            "evaluation.report_pictures",
+            "evaluation.report_html",
+            "exporters.saved_model",
+            "exporters.onnx",
+            "exporters.small_file",
+        ],
+        [
+            "evaluation.report",
+            "exporters.parity",
+            "exporters.loaded_artifact",
+        ],
+        [
+            "evaluation.__init__",
+            "exporters.artifact",
+        ],
+    ],
+    [  # 5: recipes
+        [
+            "recipes.__init__",
+        ],
+        [
+            "recipes.recipe",
+            "recipes.optimizer",
+        ],
+        [
+            "recipes.dcgan",
+            "recipes.autoregressive",
+            "recipes.classifier",
+        ],
+        [
+            "recipes",
+        ],
+    ],
+    [  # 6: runner
+        [
+            "runner",
+        ],
+        [
+            "presets.making",
+        ],
+    ],
+    [  # 7: cli
+        [
+            "cli",
+        ],
+    ],
+]
+HEIGHTS = {
+    name: (floor, room) for floor, rooms in enumerate(FLOORS) for room, names in enumerate(rooms) for name in names
 }
 # What may be imported from anywhere: the package itself (names that load late) and the empty roots.
 GROUND = {"__init__", *(f"{name}.__init__" for name in ("core", "layers", "losses", "metrics", "networks", "training"))}
@@ -96,11 +170,12 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def floor_of(name: str) -> float:
+def height_of(name: str) -> tuple[int, int]:
+    """Floor and room of a file, both counted from the ground."""
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
-        if (prefix := ".".join(parts[:end])) in FLOORS:
-            return FLOORS[prefix]
+        if (prefix := ".".join(parts[:end])) in HEIGHTS:
+            return HEIGHTS[prefix]
     raise AssertionError(f"keras_gen/{name.replace('.', '/')}.py stands on no floor; give it one in this test")
 
 
@@ -134,9 +209,17 @@ def test_imports_go_down(path):
         assert not {i for i in imports_of(path) if i not in GROUND}
         return
     for imported in imports_of(path) - GROUND:
-        assert floor_of(imported) < floor_of(name), (
-            f"{name} (floor {floor_of(name)}) imports {imported} ({floor_of(imported)})"
+        assert height_of(imported) < height_of(name), (
+            f"{name} (floor, room {height_of(name)}) imports {imported} {height_of(imported)}"
         )
+
+
+def test_every_entry_names_a_file_or_folder_once():
+    names = [name for rooms in FLOORS for room in rooms for name in room]
+    assert len(names) == len(set(names))
+    for name in names:
+        place = PACKAGE.joinpath(*name.split("."))
+        assert place.is_dir() or place.with_suffix(".py").is_file(), name
 
 
 def test_core_imports_nothing_of_the_project_but_itself():
@@ -146,7 +229,7 @@ def test_core_imports_nothing_of_the_project_but_itself():
 
 def test_the_check_sees_an_upward_edge(tmp_path):
     assert "models.generative_model" in imports_of(PACKAGE / "models" / "variational" / "vae.py")
-    assert floor_of("models.variational.vae") > floor_of("models.generative_model") > floor_of("networks.mlp")
+    assert height_of("models.variational.vae") > height_of("models.generative_model") > height_of("networks.mlp")
 
 
 def test_what_runs_artifacts_never_imports_what_made_them():
