@@ -40,6 +40,8 @@ FLOORS = {
     "metrics": 1.2,
     "data": 1.1,
     "data.__init__": 1.0,
+    "data.folder_layout": 1.0,
+    "data.image_files": 1.0,
     "networks": 2.0,
     "training": 2.0,
     "models.generative_model": 3.0,
