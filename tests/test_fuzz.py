@@ -1,7 +1,7 @@
 """Random settings, folders and arrays against the border: what comes is taken, or refused as ``InvalidInput``; never else.
 
-Derandomized, so that a run tells of the code and not of its luck; ``pytest --hypothesis-seed=random tests/test_fuzz.py`` and a
-larger ``max_examples`` look further.
+Derandomized, so that a run tells of the code and not of its luck. ``FUZZ_EXAMPLES=5000 pytest tests/test_fuzz.py`` looks further,
+elsewhere each time.
 """
 
 import json
@@ -23,7 +23,18 @@ from keras_gen import data, runner
 from keras_gen.core.image_data import SPLITS, ImageData
 from keras_gen.recipes import RECIPES
 
-FEW = settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+MORE = int(os.environ.get("FUZZ_EXAMPLES", 0))
+
+
+def examples(count):
+    """This many, or as many as the environment asks for."""
+    return settings(
+        max_examples=MORE or count,
+        derandomize=not MORE,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def taken(function, *arguments):
@@ -80,7 +91,7 @@ def settings_named():
     )
 
 
-@settings(FEW, max_examples=40)  # each asks Git for the commit
+@examples(40)  # each asks Git for the commit
 @given(st.deferred(settings_named))
 def test_settings(named):
     name, chosen = named
@@ -96,7 +107,7 @@ def test_settings(named):
         assert again[key] == value or (math.isnan(value) and math.isnan(again[key]))
 
 
-@FEW
+@examples(60)
 @given(st.text(max_size=20))
 def test_recipes_and_data_sets_by_any_name(name):
     if name not in RECIPES:
@@ -189,7 +200,7 @@ QUERIES = st.one_of(
 )
 
 
-@FEW
+@examples(60)
 @given(st.lists(pictures(), max_size=8), QUERIES)
 def test_folders(files, query):
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -206,7 +217,7 @@ def test_folders(files, query):
             assert not set(part.label_names) & {".hidden", "__MACOSX"}
 
 
-@settings(FEW, max_examples=200)
+@examples(200)
 @given(st.sampled_from(sorted(KINDS)), st.integers(0, 2**32 - 1), st.data())
 def test_damaged_pictures(suffix, seed, choice):
     """One split of one picture, its bytes damaged: pixels of the size asked for, or the file's name in the refusal."""
@@ -240,7 +251,7 @@ ANYTHING = st.one_of(
 SPECS = st.builds(kg.ImageSpec, st.just(4), st.just(4), st.just(1), st.sampled_from([2, 17, 256]))
 
 
-@settings(FEW, max_examples=200)
+@examples(200)
 @given(SPECS, ANYTHING)
 def test_images(spec, images):
     checked = taken(spec.check, images)
@@ -253,7 +264,7 @@ def test_images(spec, images):
     assert isinstance(taken(kg.ImageSpec.of, images), (kg.ImageSpec, type(None)))
 
 
-@settings(FEW, max_examples=200)
+@examples(200)
 @given(
     st.one_of(
         SPECS, st.dictionaries(st.text(max_size=3), st.integers(0, 5)), st.lists(st.integers(-1, 300), max_size=5)
@@ -274,7 +285,7 @@ def test_sets_of_images(spec, features):
     assert repr(made).startswith("any (train)")
 
 
-@settings(FEW, max_examples=200)
+@examples(200)
 @given(
     st.one_of(
         ANYTHING,
