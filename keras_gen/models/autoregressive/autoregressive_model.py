@@ -86,17 +86,16 @@ class AutoregressiveModel(GenerativeModel):
     def checked_sizes(self, *, head: int | None = None, default: int, **values: int) -> list[int]:
         """The sizes, each an integer of at least 1, ``head`` last (None: ``default`` times ``filters``).
 
-        ``filters`` and ``head`` must split among the image's channels.
+        ``filters`` must split among the image's channels.
         """
         named = dict(zip(values, sizes(**values)))
         named["head"] = default * named["filters"] if head is None else integer("head", head, 1)
         channels = self.image_spec.channels
-        for name in ("filters", "head"):
-            if named[name] % channels:
-                raise InvalidInput(
-                    f"{name}={named[name]} do not split among the image's {channels} channels, which the masks keep in order; "
-                    f"give a multiple of {channels}."
-                )
+        if named["filters"] % channels:
+            raise InvalidInput(
+                f"filters={named['filters']} do not split among the image's {channels} channels, which the masks keep in order; "
+                f"give a multiple of {channels}."
+            )
         return list(named.values())
 
     def get_config(self) -> dict[str, Any]:
