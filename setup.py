@@ -33,7 +33,7 @@ setup(
         "onnx>=1.17",  # checks what was exported
         "tf2onnx>=1.17",  # TensorFlow graphs to ONNX
         "onnxruntime>=1.20",  # proves the ONNX files against the live model
-        "pillow>=10",  # image folders, sample grids
+        "pillow>=10.1",  # image folders, sample grids
         "matplotlib>=3.8",  # curves
         "click>=8.1",  # the command line
         "rich>=13",  # progress and tables
@@ -45,6 +45,7 @@ setup(
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.5",
+            "hypothesis>=6.100",  # random settings, folders and arrays against the border
             "ruff>=0.12",
             "POT>=0.9.4",  # reference values: FID, sliced Wasserstein
             "prdc>=0.2",  # reference values: precision, recall, density, coverage

@@ -48,6 +48,8 @@ FLOORS = [
             "metrics.estimate",
             "metrics.feature_sets",
             "data.__init__",
+            "data.folder_layout",
+            "data.image_files",
             "presets",
         ],
         [

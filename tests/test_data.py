@@ -4,7 +4,6 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import keras_gen as kg
 from keras_gen import data
@@ -63,6 +62,60 @@ def test_binarized_draws_each_pixel_with_its_own_probability():
     assert abs(binary.images.mean() - 64 / 255) < 0.02
 
 
+def test_label_names_stay_with_the_labels():
+    source = data.load("digits", "validation")
+    assert source.label_names == tuple("0123456789") and source.binarized().label_names == source.label_names
+    assert repr(source) == (
+        "digits (validation): 180 8x8x1 images of 17 levels, labels 0 0, 1 1, 2 2, 3 3, 4 4, 5 5, 6 6, 7 7, 8 8, 9 9"
+    )
+    many = ImageData("many", "train", source.image_spec, source.features, tuple(f"class {k}" for k in range(1000)))
+    assert "0 class 0, 1 class 1" in repr(many) and repr(many).endswith("19 class 19 and 980 more")
+
+
+@pytest.mark.parametrize(
+    "features,message",
+    [
+        ({}, "no 'image'"),
+        (None, "no 'image'"),
+        ({"image": np.zeros((2, 4, 4, 1), np.uint8), "label": 3}, "a single value of 'label' for 2 images"),
+        ({"image": np.zeros((2, 4, 4, 1), np.uint8), "label": [1]}, "1 values of 'label' for 2 images"),
+        ({"image": [[1], [2, 3]]}, "'image' of mine make no array"),
+    ],
+)
+def test_features_are_checked(features, message):
+    with pytest.raises(kg.InvalidInput, match=message):
+        ImageData("mine", "train", kg.ImageSpec(4, 4, 1), features)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {},
+        {"height": 8, "width": 8},
+        {"height": 8, "width": 8, "channels": 1, "depth": 3},
+        {"height": True, "width": 8, "channels": 1},
+        {1: 8, 2: 8, 3: 1},
+        (8, 8),
+        (8, 8, True),
+        (8, 8, np.bool_(True)),
+        (8.0, 8, 1),
+        (0, 8, 1),
+        (8, 8, 1, 257),
+        (8, 8, 1, 1),
+        "8x8x1",
+        8,
+    ],
+)
+def test_what_describes_no_image_is_refused(description):
+    with pytest.raises(kg.InvalidInput, match="ImageSpec"):
+        kg.ImageSpec.from_any(description)
+
+
+def test_numpy_integers_describe_an_image():
+    spec = kg.ImageSpec.from_any({"height": np.int64(8), "width": np.uint8(8), "channels": 1})
+    assert spec == kg.ImageSpec(8, 8, 1) and type(spec.height) is int
+
+
 @pytest.mark.parametrize(
     "name,split,message",
     [
@@ -106,6 +159,7 @@ def test_a_prepared_data_set_loads(tmp_path, monkeypatch):
     sizes = {split: len(data.load("mnist", split)) for split in ("train", "validation", "test")}
     assert sizes == {"train": 30, "validation": 5000, "test": 10}
     loaded = data.load("mnist", "test")
+    assert loaded.label_names == tuple("0123456789")
     assert loaded.image_spec == kg.ImageSpec(28, 28, 1)
     wanted = {image.tobytes(): label for image, label in zip(images[5030:], labels[5030:])}
     assert {image.tobytes(): label for image, label in zip(loaded.images, loaded.features["label"])} == wanted
@@ -124,53 +178,3 @@ def test_the_real_data_sets(name, spec, sizes):
     for split, size in zip(("train", "validation", "test"), sizes):
         part = data.load(name, split)
         assert len(part) == size and part.image_spec == kg.ImageSpec(*spec)
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    generator = np.random.default_rng(0)
-    for label in ("cat", "dog"):
-        for index in range(30):
-            path = tmp_path / label / f"{index}.png"
-            path.parent.mkdir(exist_ok=True)
-            Image.fromarray(generator.integers(0, 256, (20, 24, 3), dtype=np.uint8)).save(path)
-    return tmp_path
-
-
-def test_a_folder_of_pictures(pictures):
-    parts = [data.load(f"image_folder:{pictures}?size=16", split) for split in ("train", "validation", "test")]
-    assert sum(map(len, parts)) == 60 and len(parts[0]) > 30
-    assert parts[0].image_spec == kg.ImageSpec(16, 16, 3)
-    assert set(parts[0].features["label"]) == {0, 1}
-    grey = data.load(f"image_folder:{pictures}?channels=1")
-    assert grey.image_spec == kg.ImageSpec(20, 24, 1)
-
-
-def test_own_split_folders_are_honoured(pictures):
-    (pictures / "cat").rename(pictures / "train")
-    (pictures / "dog").rename(pictures / "test")
-    assert len(data.load(f"image_folder:{pictures}", "train")) == 30
-    with pytest.raises(kg.InvalidInput, match="no image for split 'validation'"):
-        data.load(f"image_folder:{pictures}", "validation")
-
-
-def test_a_truncated_picture_is_named_and_skipped_only_on_request(pictures):
-    (pictures / "cat").rename(pictures / "train")
-    broken = pictures / "train" / "7.png"
-    broken.write_bytes(broken.read_bytes()[:200])
-    with pytest.raises(kg.InvalidInput, match=r"7\.png cannot be read.*skip_unreadable=true"):
-        data.load(f"image_folder:{pictures}")
-    assert len(data.load(f"image_folder:{pictures}?skip_unreadable=true")) == 29
-
-
-@pytest.mark.parametrize("query", ["size=big", "channels=2", "skip_unreadable=maybe", "colour=red"])
-def test_bad_folder_options_are_refused(pictures, query):
-    with pytest.raises(kg.InvalidInput, match="size=PIXELS"):
-        data.load(f"image_folder:{pictures}?{query}")
-
-
-def test_pictures_of_two_sizes_need_a_size(pictures):
-    (pictures / "cat").rename(pictures / "train")
-    Image.new("RGB", (9, 9)).save(pictures / "train" / "odd.png")
-    with pytest.raises(kg.InvalidInput, match="size=64"):
-        data.load(f"image_folder:{pictures}")

@@ -38,6 +38,32 @@ def number(
     return float(value)
 
 
+def sizes(**values: Any) -> list[int]:
+    """Each value as an ``int`` of at least 1, under its own name."""
+    return [integer(name, value, 1) for name, value in values.items()]
+
+
+def integers(name: str, values: Any, least: int | None = None, most: int | None = None) -> tuple[int, ...]:
+    """A list, tuple or vector of integers as a tuple of ``int``; a single one is ``InvalidInput``, as every wrong part is."""
+    if not isinstance(values, (list, tuple)) and not (isinstance(values, np.ndarray) and values.ndim == 1):
+        raise InvalidInput(f"{name}={values!r}; give a tuple of integers{_range(least, most)}.")
+    return tuple(integer(f"{name}[{place}]", value, least, most) for place, value in enumerate(values))
+
+
+def odd(name: str, value: Any, least: int = 1) -> int:
+    """``value`` as an odd ``int`` of at least ``least``: the size of a kernel that has a middle."""
+    if integer(name, value) < least or value % 2 == 0:
+        raise InvalidInput(f"{name}={value!r}; give an odd integer of at least {least}.")
+    return int(value)
+
+
+def rate(name: str, value: Any) -> float:
+    """``value`` as a ``float`` of at least 0 and less than 1: a dropout's rate, a moving average's decay."""
+    if number(name, value, 0, 1) == 1:
+        raise InvalidInput(f"{name}={value!r}; give a number of at least 0 and less than 1.")
+    return float(value)
+
+
 def _range(least: float | None, most: float | None, above: bool = False) -> str:
     if least is not None and most is not None:
         return f" from {least} to {most}" if not above else f" above {least}, at most {most}"

@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.image_spec import ImageSpec
+from keras_gen.core.image_spec import ImageSpec, as_array
 
 AUGMENTATIONS = ("flip",)
 SPLITS = ("train", "validation", "test")
+NAMES_SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,23 +19,37 @@ class ImageData:
     """One split of a data set.
 
     ``features`` maps ``"image"`` to uint8 ``[n, h, w, c]`` and anything else (``"label"`` ...) to arrays of ``n`` rows.
+    ``label_names[k]`` is what label ``k`` is called, the same in all splits of a data set; None where they have no names.
     """
 
     name: str
     split: str
     image_spec: ImageSpec
     features: Mapping[str, np.ndarray]
+    label_names: tuple[str, ...] | None = None
 
     def __post_init__(self):
-        self.image_spec.check(self.features["image"], f"images of {self.name}")
-        for key, values in self.features.items():
-            if len(values) != len(self):
-                raise InvalidInput(
-                    f"{self.name}: {len(values)} values of {key!r} for {len(self)} images; give one each."
-                )
+        if not isinstance(self.features, Mapping) or "image" not in self.features:
+            raise InvalidInput(f"{self.name} has no 'image' among its features; give a dict of arrays with one.")
+        object.__setattr__(self, "image_spec", ImageSpec.from_any(self.image_spec))
+        features = {key: as_array(values, f"{key!r} of {self.name}") for key, values in self.features.items()}
+        features["image"] = self.image_spec.check(features["image"], f"images of {self.name}")
+        object.__setattr__(self, "features", features)
+        for key, values in features.items():
+            if values.shape[:1] != (len(self),):
+                came = f"{len(values)} values" if values.ndim else "a single value"
+                raise InvalidInput(f"{self.name}: {came} of {key!r} for {len(self)} images; give one each.")
 
     def __len__(self) -> int:
         return len(self.features["image"])
+
+    def __repr__(self) -> str:
+        text = f"{self.name} ({self.split}): {len(self)} {self.image_spec}"
+        if not self.label_names:
+            return text
+        shown = [f"{label} {name}" for label, name in enumerate(self.label_names[:NAMES_SHOWN])]
+        more = len(self.label_names) - len(shown)
+        return f"{text}, labels {', '.join(shown)}" + (f" and {more} more" if more else "")
 
     @property
     def images(self) -> np.ndarray:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 
 
@@ -24,18 +25,15 @@ class ImageSpec:
 
     def __post_init__(self):
         for name, low, high in (("height", 1, None), ("width", 1, None), ("channels", 1, None), ("levels", 2, 256)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < low or (high and value > high):
-                wanted = f"an integer from {low} to {high}" if high else f"an integer of at least {low}"
-                raise InvalidInput(f"ImageSpec got {name}={value!r}; give {wanted}.")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, integer(f"ImageSpec's {name}", getattr(self, name), low, high))
 
     @classmethod
-    def from_any(cls, value: "ImageSpec | dict | tuple | None") -> "ImageSpec":
+    def from_any(cls, value: Any) -> "ImageSpec":
         """An ``ImageSpec`` from one, from its config, or from ``(height, width, channels[, levels])``."""
         if isinstance(value, cls):
             return value
-        if isinstance(value, dict):
+        names = [field.name for field in dataclasses.fields(cls)]
+        if isinstance(value, dict) and set(names[:3]) <= set(value) <= set(names):
             return cls(**value)
         if isinstance(value, (tuple, list)) and len(value) in (3, 4):
             return cls(*value)
@@ -87,7 +85,7 @@ class ImageSpec:
 
     def check(self, images: Any, what: str = "images") -> np.ndarray:
         """The images as a uint8 array, or an ``InvalidInput`` that says what came and what was wanted."""
-        array = np.asarray(images)
+        array = as_array(images, what)
         wanted = f"wanted uint8 [n, {self.height}, {self.width}, {self.channels}] in [0, {self.levels - 1}]"
         if array.dtype != np.uint8:
             reason = f"are {array.dtype}"
@@ -115,7 +113,15 @@ class ImageSpec:
     @classmethod
     def of(cls, images: np.ndarray, levels: int = 256) -> "ImageSpec":
         """The spec of a rank-4 array of images."""
-        array = np.asarray(images)
+        array = as_array(images, "images")
         if array.ndim != 4:
             raise InvalidInput(f"images have shape {list(array.shape)}; wanted [n, height, width, channels].")
         return cls(*array.shape[1:], levels)
+
+
+def as_array(values: Any, what: str) -> np.ndarray:
+    """``np.asarray``; what it cannot make an array of (rows of several lengths ...) is an ``InvalidInput``."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidInput(f"{what} make no array ({error}); give a NumPy array of them.") from error

@@ -19,7 +19,8 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
     """One split of a data set as an ``ImageData``.
 
     ``name`` is ``digits``, ``mnist``, ``binarized_mnist``, ``fashion_mnist``, ``cifar10`` or
-    ``image_folder:PATH[?size=64&channels=3&skip_unreadable=true]``; ``split`` is ``train``, ``validation`` or ``test``.
+    ``image_folder:PATH[?size=64&channels=3&ground=white&skip_unreadable=true]`` (see ``image_folder.load`` for the folder's
+    layout); ``split`` is ``train``, ``validation`` or ``test``. Where the labels have names, ``label_names`` tells them.
     Nothing is downloaded unless ``download=True``. Unknown names, splits and data that is not prepared raise
     ``InvalidInput``.
     """

@@ -20,4 +20,5 @@ def load(split: str, download: bool = False) -> ImageData:
     digits = load_digits()
     rows = np.isin(np.arange(len(digits.target)) % 10, RESIDUES[split])
     images = digits.images[rows].astype(np.uint8)[..., None]
-    return ImageData("digits", split, SPEC, {"image": images, "label": digits.target[rows].astype(np.int64)})
+    features = {"image": images, "label": digits.target[rows].astype(np.int64)}
+    return ImageData("digits", split, SPEC, features, tuple(map(str, digits.target_names)))

@@ -32,10 +32,11 @@ def _load(name: str, spec: ImageSpec, slices: dict[str, str], split: str, downlo
         builder.download_and_prepare()
     # batch_size=-1 gives the split as whole arrays: the largest here, CIFAR-10, is 150 MB.
     whole = tfds.as_numpy(builder.as_dataset(split=slices[split], batch_size=-1, shuffle_files=False))
-    features = {"image": whole["image"].astype(np.uint8)}
+    features, names = {"image": whole["image"].astype(np.uint8)}, None
     if "label" in whole:
         features["label"] = whole["label"].astype(np.int64)
-    return ImageData(name, split, spec, features)
+        names = tuple(builder.info.features["label"].names)
+    return ImageData(name, split, spec, features, names)
 
 
 load_mnist = functools.partial(_load, "mnist", GREY, _HELD_OUT)

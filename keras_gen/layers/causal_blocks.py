@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core.checks import integer, odd, sizes
 from keras_gen.layers.causal import CausalLayer, Nest, Place, at, row_product
 from keras_gen.layers.masked_convolution import MaskedConv2D, RowsAboveConv2D
 
@@ -16,7 +17,8 @@ class ResidualBlock(CausalLayer):
 
     def __init__(self, filters: int, kernel_size: int = 3, groups: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters, self.kernel_size, self.groups = filters, kernel_size, groups
+        self.filters, self.groups = filters, groups = sizes(filters=filters, groups=groups)
+        self.kernel_size = kernel_size = odd("kernel_size", kernel_size)
         self.narrow = MaskedConv2D(filters, groups=groups, dtype=self.dtype_policy)
         self.past = MaskedConv2D.of_size(filters, kernel_size, groups=groups, dtype=self.dtype_policy)
         self.widen = MaskedConv2D(2 * filters, groups=groups, dtype=self.dtype_policy)
@@ -92,8 +94,9 @@ class GatedBlock(CausalLayer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.filters, self.kernel_size, self.first = filters, kernel_size, first
-        self.groups, self.conditions = groups, conditions
+        self.filters, self.groups = filters, groups = sizes(filters=filters, groups=groups)
+        self.kernel_size = kernel_size = odd("kernel_size", kernel_size, 3 if first else 1)
+        self.first, self.conditions = first, integer("conditions", conditions, 0)
         half, policy = kernel_size // 2, {"dtype": self.dtype_policy}
         self.vertical = RowsAboveConv2D(2 * filters, half if first else half + 1, half, shifted=first, **policy)
         self.horizontal = MaskedConv2D(
@@ -185,7 +188,8 @@ class Head(CausalLayer):
 
     def __init__(self, filters: int, parameters: int, groups: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters, self.parameters, self.groups = filters, parameters, groups
+        names = {"filters": filters, "parameters": parameters, "groups": groups}
+        self.filters, self.parameters, self.groups = filters, parameters, groups = sizes(**names)
         self.hidden = MaskedConv2D(filters, groups=groups, dtype=self.dtype_policy)
         self.outcome = MaskedConv2D(parameters, groups=groups, dtype=self.dtype_policy)
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core.checks import sizes
 from keras_gen.layers.causal import CausalLayer, Nest, Place, at, row_product, shifted_columns
 from keras_gen.layers.lstm_scan import GATES, activated, advanced, lstm_scan, scanned
 from keras_gen.layers.masked_convolution import MaskedConv2D
@@ -59,7 +60,7 @@ class CausalLSTM(CausalLayer):
 
     def __init__(self, filters: int, groups: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters, self.groups = filters, groups
+        self.filters, self.groups = filters, groups = sizes(filters=filters, groups=groups)
         policy = self.dtype_policy
         width = GATES * filters
         self.input_to_state = [

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core.checks import integer, rate, sizes
 from keras_gen.layers.causal import Blanks, CausalLayer, Nest, Place, at, row_product, where_due
 from keras_gen.layers.gated_resnet import GatedResnet
 from keras_gen.layers.masked_convolution import MaskedConv2D, RowsAboveConv2D
@@ -21,7 +22,7 @@ class PyramidEntrance(CausalLayer):
 
     def __init__(self, filters: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters = filters
+        self.filters = filters = integer("filters", filters, 1)
         self.rows = RowsAboveConv2D(filters, 2, 1, shifted=True, dtype=self.dtype_policy)
         self.left = MaskedConv2D.of_size(filters, 3, mask_type="A", dtype=self.dtype_policy)
 
@@ -84,8 +85,9 @@ class Pyramid(CausalLayer):
 
     def __init__(self, filters: int, resnets: int, levels: int, dropout: float = 0.0, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters, self.resnets, self.levels = filters, resnets, levels
-        self.dropout, self.seed = dropout, seed
+        names = {"filters": filters, "resnets": resnets, "levels": levels}
+        self.filters, self.resnets, self.levels = filters, resnets, levels = sizes(**names)
+        self.dropout, self.seed = dropout, seed = rate("dropout", dropout), integer("seed", seed)
         policy = {"dtype": self.dtype_policy}
         seeds = iter(range(1_000 * levels + 100_000 * seed, 1_000 * (levels + 1) + 100_000 * seed))
         self.down = [GatedResnet(filters, False, dropout, next(seeds), **policy) for _ in range(resnets)]
@@ -295,7 +297,7 @@ class PyramidReadout(CausalLayer):
 
     def __init__(self, parameters: int, **kwargs: Any):
         super().__init__(**kwargs)
-        self.parameters = parameters
+        self.parameters = parameters = integer("parameters", parameters, 1)
         self.outcome = MaskedConv2D(parameters, dtype=self.dtype_policy)
 
     def get_config(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_gen.core import checks
 from keras_gen.core.noise import Uniform
 from keras_gen.core.replicas import step_noise
 
@@ -19,7 +20,7 @@ class Dropout(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.rate, self.seed = rate, seed
+        self.rate, self.seed = checks.rate("rate", rate), checks.integer("seed", seed)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

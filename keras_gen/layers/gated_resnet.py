@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core.checks import integer, rate
 from keras_gen.layers.causal import CausalLayer, Nest, Place, row_product
 from keras_gen.layers.dropout import Dropout
 from keras_gen.layers.masked_convolution import MaskedConv2D, RowsAboveConv2D
@@ -38,7 +39,8 @@ class GatedResnet(CausalLayer):
 
     def __init__(self, filters: int, skips: bool = False, dropout: float = 0.0, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters, self.skips, self.dropout, self.seed = filters, skips, dropout, seed
+        self.filters, self.skips = filters, skips = integer("filters", filters, 1), bool(skips)
+        self.dropout, self.seed = dropout, seed = rate("dropout", dropout), integer("seed", seed)
         policy = {"dtype": self.dtype_policy}
         self.rows = [RowsAboveConv2D(features, 2, 1, **policy) for features in (filters, 2 * filters)]
         self.past = [MaskedConv2D(features, 2, 1, 0, **policy) for features in (filters, 2 * filters)]

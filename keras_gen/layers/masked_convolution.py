@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core.checks import integer, odd, sizes
 from keras_gen.core.errors import InvalidInput
 from keras_gen.layers.causal import CausalLayer, Nest, Place, at, row_product, shifted_columns
 
@@ -63,18 +64,17 @@ class MaskedConv2D(CausalLayer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.filters, self.rows, self.left, self.right = filters, rows, left, right
-        self.mask_type, self.groups, self.blocks, self.stride = mask_type, groups, blocks, stride
-        self.outputs = channel_groups(filters, groups, blocks)
+        self.filters, self.rows, self.stride = sizes(filters=filters, rows=rows, stride=stride)
+        self.left, self.right = integer("left", left, 0), integer("right", right, 0)
+        self.groups, self.blocks = sizes(groups=groups, blocks=blocks)
+        self.outputs, self.mask_type = channel_groups(self.filters, self.groups, self.blocks), mask_type
         if mask_type not in MASK_TYPES:
             raise InvalidInput(f"mask_type={mask_type!r} is unknown; give 'A' (first layer) or 'B'.")
 
     @classmethod
     def of_size(cls, filters: int, kernel_size: int, **kwargs: Any) -> "MaskedConv2D":
         """The paper's masked k x k convolution, k odd."""
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise InvalidInput(f"kernel_size={kernel_size!r}; give an odd integer of at least 1.")
-        half = kernel_size // 2
+        half = odd("kernel_size", kernel_size) // 2
         return cls(filters, half + 1, half, half, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
@@ -172,7 +172,8 @@ class RowsAboveConv2D(CausalLayer):
 
     def __init__(self, filters: int, rows: int, half: int, *, shifted: bool = False, stride: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
-        self.filters, self.rows, self.half, self.shifted, self.stride = filters, rows, half, shifted, stride
+        self.filters, self.rows, self.stride = sizes(filters=filters, rows=rows, stride=stride)
+        self.half, self.shifted = integer("half", half, 0), shifted
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer, number, rate, sizes
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
@@ -48,17 +49,19 @@ class Classifier(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-            raise InvalidInput(f"classes={classes!r}; give an integer of at least 2.")
-        if not 0.0 <= binarize <= 1.0:
-            raise InvalidInput(f"binarize={binarize!r}; give a share from 0 to 1.")
-        if not 0.0 <= dropout < 1.0:
-            raise InvalidInput(f"dropout={dropout!r}; give a rate of at least 0 and less than 1.")
-        self.classes, self.width, self.feature_count = classes, width, features
-        self.flips, self.pooled, self.dropout, self.binarize = flips, pooled, float(dropout), float(binarize)
+        self.classes = classes = integer("classes", classes, 2)
+        self.width, self.feature_count = sizes(width=width, features=features)
+        self.dropout, self.binarize = rate("dropout", dropout), number("binarize", binarize, 0, 1)
+        self.flips, self.pooled = flips, pooled
         with dtype_policy(self.dtype_policy.name):
             network = network or convolutional_classifier(
-                self.image_spec, classes, width, features, flips=flips, pooled=pooled, dropout=dropout
+                self.image_spec,
+                classes,
+                self.width,
+                self.feature_count,
+                flips=flips,
+                pooled=pooled,
+                dropout=self.dropout,
             )
         self.network = checked_network(network, "network", self.image_spec.shape, (classes,))
         if FEATURES not in {layer.name for layer in network.layers}:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from keras_gen.core.checks import rate, sizes
 from keras_gen.core.image_spec import ImageSpec
 
 FEATURES = "features"  # name of the layer that metrics read
@@ -28,6 +29,8 @@ def convolutional_classifier(
     and turned and zoomed, or, if ``flips``, mirrored and a rectangle of every second one painted over (Zhong et al. 2020).
     Built of Keras' own layers alone, so that its file loads without this package.
     """
+    classes, width, features = sizes(classes=classes, width=width, features=features)
+    dropout = rate("dropout", dropout)
     images = x = keras.Input(spec.shape)
     if flips:
         x = layers.RandomFlip("horizontal")(x)

@@ -3,11 +3,13 @@
 import keras
 from keras import layers
 
+from keras_gen.core.checks import sizes
 from keras_gen.core.image_spec import ImageSpec
 
 
 def convolutional_encoder(spec: ImageSpec, outputs: int, width: int = 32) -> keras.Sequential:
     """Images ``[b, h, w, c]`` in ``[-1, 1]`` to ``[b, outputs]``; maps double from ``width`` at every halving."""
+    outputs, width = sizes(outputs=outputs, width=width)
     network = keras.Sequential([keras.Input(spec.shape)], name="encoder")
     for stage in range(spec.halvings()):
         network.add(layers.Conv2D(width << stage, 4, 2, "same", activation="relu"))
@@ -18,6 +20,7 @@ def convolutional_encoder(spec: ImageSpec, outputs: int, width: int = 32) -> ker
 
 def convolutional_decoder(spec: ImageSpec, latent_dim: int, channels: int, width: int = 32) -> keras.Sequential:
     """Latents ``[b, latent_dim]`` to parameters of the pixels ``[b, h, w, channels]``; the encoder's mirror image."""
+    latent_dim, channels, width = sizes(latent_dim=latent_dim, channels=channels, width=width)
     stages = spec.halvings()
     height, breadth, maps = spec.height >> stages, spec.width >> stages, width << (stages - 1)
     network = keras.Sequential([keras.Input((latent_dim,))], name="decoder")

@@ -9,6 +9,7 @@ code has 5x5.
 import keras
 from keras import layers
 
+from keras_gen.core.checks import integer, sizes
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.layers.batch_normalization import BatchNormalization
 
@@ -25,6 +26,7 @@ def dcgan_generator(spec: ImageSpec, latent_dim: int, width: int = 64) -> keras.
     ``width`` is the number of maps before the last layer; each layer towards the noise has twice as many (the paper's
     64 px network is ``width=128``).
     """
+    latent_dim, width = sizes(latent_dim=latent_dim, width=width)
     stages = spec.halvings()
     height, breadth, maps = spec.height >> stages, spec.width >> stages, width << (stages - 1)
     network = keras.Sequential(name="generator")
@@ -45,7 +47,7 @@ def dcgan_generator(spec: ImageSpec, latent_dim: int, width: int = 64) -> keras.
 
 def dcgan_discriminator(spec: ImageSpec, width: int = 64) -> keras.Sequential:
     """Images ``[b, h, w, c]`` in ``[-1, 1]`` to logits ``[b, 1]``. ``width`` is the number of maps of the first layer."""
-    stages = spec.halvings()
+    stages, width = spec.halvings(), integer("width", width, 1)
     network = keras.Sequential(name="discriminator")
     network.add(keras.Input(spec.shape))
     for stage in range(stages):

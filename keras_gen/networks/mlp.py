@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keras_gen.core.checks import integers, sizes
 from keras_gen.core.image_spec import ImageSpec
 
 
@@ -12,6 +13,7 @@ def mlp_encoder(
     spec: ImageSpec, outputs: int, hidden: Sequence[int] = (500, 500), activation: str = "relu"
 ) -> keras.Sequential:
     """Images ``[b, h, w, c]`` in ``[-1, 1]`` to ``[b, outputs]``."""
+    [outputs], hidden = sizes(outputs=outputs), integers("hidden", hidden, 1)
     network = keras.Sequential([keras.Input(spec.shape), layers.Flatten()], name="encoder")
     for units in hidden:
         network.add(layers.Dense(units, activation=activation))
@@ -23,6 +25,8 @@ def mlp_decoder(
     spec: ImageSpec, latent_dim: int, channels: int, hidden: Sequence[int] = (500, 500), activation: str = "relu"
 ) -> keras.Sequential:
     """Latents ``[b, latent_dim]`` to parameters of the pixels ``[b, h, w, channels]``."""
+    latent_dim, channels = sizes(latent_dim=latent_dim, channels=channels)
+    hidden = integers("hidden", hidden, 1)
     network = keras.Sequential([keras.Input((latent_dim,))], name="decoder")
     for units in reversed(hidden):
         network.add(layers.Dense(units, activation=activation))

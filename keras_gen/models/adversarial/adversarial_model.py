@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_gen.core.checks import integer, rate
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
@@ -34,10 +35,8 @@ class AdversarialModel(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        if not isinstance(critic_steps, int) or critic_steps < 1:
-            raise InvalidInput(f"critic_steps={critic_steps!r}; give an integer of at least 1.")
-        if ema_decay is not None and not 0.0 <= ema_decay < 1.0:
-            raise InvalidInput(f"ema_decay={ema_decay!r}; give a number in [0, 1), or None for no average.")
+        critic_steps = integer("critic_steps", critic_steps, 1)
+        ema_decay = None if ema_decay is None else rate("ema_decay", ema_decay)
         self.critic_steps = self.batches_per_step = critic_steps
         self.ema_decay = ema_decay
         self.discriminator_loss_tracker = keras.metrics.Mean("discriminator_loss")

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_gen.core.errors import InvalidInput
+from keras_gen.core.checks import sizes
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, Normal
 from keras_gen.losses.adversarial import OBJECTIVES
@@ -42,8 +42,7 @@ class GAN(AdversarialModel):
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        if not isinstance(latent_dim, int) or latent_dim < 1:
-            raise InvalidInput(f"latent_dim={latent_dim!r}; give an integer of at least 1.")
+        latent_dim, width = sizes(latent_dim=latent_dim, width=width)
         self.latent_dim = latent_dim
         self.objective = OBJECTIVES.get(objective)
         self.width = width

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer, odd, sizes
 from keras_gen.core.completion import completed
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
@@ -49,12 +50,10 @@ class AutoregressiveModel(GenerativeModel):
     ):
         super().__init__(image_spec, **kwargs)
         self.output_name = output or ("bernoulli" if self.image_spec.levels == 2 else "softmax")
-        for name, value in (("mixtures", mixtures), ("classes", classes)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise InvalidInput(f"{name}={value!r}; give an integer of at least 1.")
         if classes is not None and not self.conditional:
             raise InvalidInput(f"{type(self).__name__} takes no classes; the class-conditional model is GatedPixelCNN.")
-        self.mixtures, self.classes = mixtures, classes
+        self.mixtures = integer("mixtures", mixtures, 1)
+        self.classes = None if classes is None else integer("classes", classes, 1)
         self.distribution = self.make_distribution()
         self._log_prob_function = self._complete_function = None
 
@@ -82,23 +81,22 @@ class AutoregressiveModel(GenerativeModel):
 
     def checked_kernels(self, first_kernel: int, kernel_size: int = 1) -> tuple[int, int]:
         """Kernel sizes, each odd; the first, whose centre is masked, of at least 3."""
-        for name, value, least in (("first_kernel", first_kernel, 3), ("kernel_size", kernel_size, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least or value % 2 == 0:
-                raise InvalidInput(f"{name}={value!r}; give an odd integer of at least {least}.")
-        return first_kernel, kernel_size
+        return odd("first_kernel", first_kernel, 3), odd("kernel_size", kernel_size)
 
-    def checked_sizes(self, **sizes: int) -> list[int]:
-        """The sizes, each an integer of at least 1; ``filters`` must split among the image's channels."""
-        for name, value in sizes.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InvalidInput(f"{name}={value!r}; give an integer of at least 1.")
+    def checked_sizes(self, *, head: int | None = None, default: int, **values: int) -> list[int]:
+        """The sizes, each an integer of at least 1, ``head`` last (None: ``default`` times ``filters``).
+
+        ``filters`` must split among the image's channels.
+        """
+        named = dict(zip(values, sizes(**values)))
+        named["head"] = default * named["filters"] if head is None else integer("head", head, 1)
         channels = self.image_spec.channels
-        if sizes.get("filters", channels) % channels:
+        if named["filters"] % channels:
             raise InvalidInput(
-                f"filters={sizes['filters']} do not split among the image's {channels} channels, which the masks keep in order; "
+                f"filters={named['filters']} do not split among the image's {channels} channels, which the masks keep in order; "
                 f"give a multiple of {channels}."
             )
-        return list(sizes.values())
+        return list(named.values())
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

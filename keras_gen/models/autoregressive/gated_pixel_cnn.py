@@ -39,9 +39,8 @@ class GatedPixelCNN(AutoregressiveModel):
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        self.filters, self.blocks = self.checked_sizes(filters=filters, blocks=blocks)
+        self.filters, self.blocks, self.head = self.checked_sizes(filters=filters, blocks=blocks, head=head, default=1)
         self.first_kernel, self.kernel_size = self.checked_kernels(first_kernel, kernel_size)
-        self.head = head or filters
         self.finish()
 
     def make_stack(self) -> list[CausalLayer]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_gen.core.checks import rate, sizes
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.layers.causal import CausalLayer
@@ -44,18 +45,14 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         super().__init__(spec, output=output or ("bernoulli" if binary else "logistic_mixture"), **kwargs)
         fitting = [n for n in (3, 2, 1) if spec.height % 2 ** (n - 1) == 0 and spec.width % 2 ** (n - 1) == 0]
         levels = fitting[0] if levels is None else levels
-        self.filters, self.resnets, self.levels = filters, resnets, levels
-        for name, value in (("filters", filters), ("resnets", resnets), ("levels", levels)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InvalidInput(f"{name}={value!r}; give an integer of at least 1.")
+        self.filters, self.resnets, self.levels = sizes(filters=filters, resnets=resnets, levels=levels)
+        levels = self.levels
         if spec.height % 2 ** (levels - 1) or spec.width % 2 ** (levels - 1):
             raise InvalidInput(
                 f"A pyramid of {levels} levels halves the sides {levels - 1} times, which {spec.height}x{spec.width} images do "
                 f"not allow; give levels={fitting[0]}, or pad or crop the images to multiples of {2 ** (levels - 1)}."
             )
-        if not 0.0 <= dropout < 1.0:
-            raise InvalidInput(f"dropout={dropout!r}; give a rate of at least 0 and less than 1.")
-        self.dropout = float(dropout)
+        self.dropout = rate("dropout", dropout)
         self.finish()
 
     def make_distribution(self) -> PixelDistribution:

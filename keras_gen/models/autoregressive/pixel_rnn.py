@@ -51,9 +51,10 @@ class PixelRNN(AutoregressiveModel):
     ):
         super().__init__(image_spec, **kwargs)
         self.cell, self.make_cell = cell, CELLS.get(cell)
-        self.filters, self.layers_deep = self.checked_sizes(filters=filters, layers_deep=layers_deep)
+        self.filters, self.layers_deep, self.head = self.checked_sizes(
+            filters=filters, layers_deep=layers_deep, head=head, default=2
+        )
         self.first_kernel, _ = self.checked_kernels(first_kernel)
-        self.head = head or 2 * filters
         self.finish()
 
     def compile(self, optimizer: Any = None, *, jit_compile: Any = None, **kwargs: Any) -> None:

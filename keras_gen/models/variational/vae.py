@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer, integers, number
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
@@ -65,9 +66,10 @@ class VAE(GenerativeModel):
         super().__init__(image_spec, **kwargs)
         spec = self.image_spec
         self.likelihood = likelihood or ("bernoulli" if spec.levels == 2 else "gaussian")
-        self._check_arguments(latent_dim, architecture, beta)
-        self.latent_dim, self.architecture, self.beta = latent_dim, architecture, float(beta)
-        self.hidden, self.activation, self.width = tuple(hidden), activation, width
+        self._check_kinds(architecture)
+        self.latent_dim = latent_dim = integer("latent_dim", latent_dim, 1)
+        self.hidden, self.width = integers("hidden", hidden, 1), integer("width", width, 1)
+        self.architecture, self.activation, self.beta = architecture, activation, number("beta", beta, 0)
         self.sample_pixels = self.likelihood == "bernoulli" if sample_pixels is None else bool(sample_pixels)
         parameters = spec.channels * (2 if self.likelihood == "gaussian" else 1)
         with dtype_policy(self.dtype_policy.name):
@@ -75,8 +77,8 @@ class VAE(GenerativeModel):
                 encoder = encoder or mlp_encoder(spec, 2 * latent_dim, self.hidden, activation)
                 decoder = decoder or mlp_decoder(spec, latent_dim, parameters, self.hidden, activation)
             else:
-                encoder = encoder or convolutional_encoder(spec, 2 * latent_dim, width)
-                decoder = decoder or convolutional_decoder(spec, latent_dim, parameters, width)
+                encoder = encoder or convolutional_encoder(spec, 2 * latent_dim, self.width)
+                decoder = decoder or convolutional_decoder(spec, latent_dim, parameters, self.width)
         self.encoder = checked_network(encoder, "encoder", spec.shape, (2 * latent_dim,))
         self.decoder = checked_network(decoder, "decoder", (latent_dim,), (spec.height, spec.width, parameters))
         self.reconstruction_tracker = keras.metrics.Mean("reconstruction")
@@ -84,13 +86,9 @@ class VAE(GenerativeModel):
         self._elbo_function = None
         self.built = True
 
-    def _check_arguments(self, latent_dim: int, architecture: str, beta: float) -> None:
-        if not isinstance(latent_dim, int) or latent_dim < 1:
-            raise InvalidInput(f"latent_dim={latent_dim!r}; give an integer of at least 1.")
+    def _check_kinds(self, architecture: str) -> None:
         if architecture not in ARCHITECTURES:
             raise InvalidInput(f"architecture={architecture!r} is unknown; give one of {', '.join(ARCHITECTURES)}.")
-        if beta < 0:
-            raise InvalidInput(f"beta={beta!r}; give a weight of at least 0.")
         if self.likelihood not in LIKELIHOODS:
             raise InvalidInput(f"likelihood={self.likelihood!r} is unknown; give one of {', '.join(LIKELIHOODS)}.")
         if self.likelihood == "bernoulli" and self.image_spec.levels != 2:
