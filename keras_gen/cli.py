@@ -40,12 +40,10 @@ def _download(command: Callable[..., Any]) -> Callable[..., Any]:
 def list_() -> None:
     """The recipes, data sets and export formats there are."""
     from keras_gen import data, runner
-    from keras_gen.recipes import RECIPES
-    from keras_gen.recipes.recipe import documentation
+    from keras_gen.recipes import catalogue
 
-    click.echo("Recipes:")
-    for name in RECIPES:
-        click.echo(f"  {name:16}{documentation(name).splitlines()[0]}")
+    catalogue.show()
+    click.echo()
     click.echo(f"Data sets: {', '.join(data.SOURCES)} (image_folder:PATH[?size=64])")
     click.echo(f"Export formats: {', '.join(runner.FORMATS)}")
 
@@ -70,7 +68,7 @@ def train(recipe: str, settings: tuple[str, ...], data: str | None, dry_run: boo
             raise InvalidInput(f"--set {setting} has no '='; write --set KEY=VALUE.")
         given[key] = value
     if dry_run:
-        click.echo(json.dumps(runner.resolve(recipe, given, data), indent=2))
+        click.echo(json.dumps(runner.resolve(recipe, given, data), indent=2, allow_nan=False))
         return
     if options["resume"] and not options["out"]:
         raise InvalidInput("--resume needs to know which run: give its folder as --out.")
