@@ -11,4 +11,5 @@ class AutoregressiveRecipe(OneOptimizerRecipe):
 
     data: str = "binarized_mnist"
     batch_size: PositiveInt = 32
+    sample_every: PositiveInt | None = None
     samples: SampleCount = 2_000

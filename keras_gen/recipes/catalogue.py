@@ -1,6 +1,6 @@
 """The table of recipes that ``keras-gen list`` prints. Loads every recipe's class, and neither TensorFlow nor Keras."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -10,9 +10,11 @@ from rich.table import Table
 from keras_gen.recipes import RECIPES
 from keras_gen.recipes.recipe import Recipe, class_of, documentation
 
+NARROWEST = 28  # of a column of sentences, in characters
+
 
 class Column(NamedTuple):
-    """One column: what it says of a recipe, by its name and class. Where lines break, ``breaks`` says: anywhere, or nowhere."""
+    """One column: what it says of a recipe, by its name and class, and whether that may go on over several lines."""
 
     heading: str
     text: Callable[[str, type[Recipe]], str]
@@ -43,27 +45,36 @@ def _family(name: str) -> str:
     return class_of(name).family
 
 
-def table() -> Table:
+def _stacked(columns: Sequence[Column]) -> Column:
+    """Several columns in one, below each other."""
+    return Column(
+        ", ".join(column.heading for column in columns),
+        lambda name, kind: "\n".join(filter(None, (column.text(name, kind) for column in columns))),
+    )
+
+
+def table(columns: Sequence[Column]) -> Table:
     """A section a family, a line a recipe."""
+    lines = {name: [column.text(name, class_of(name)) for column in columns] for name in RECIPES}
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    for column in COLUMNS:
-        made.add_column(
-            column.heading, no_wrap=not column.breaks, overflow="fold", min_width=12 if column.breaks else None
-        )
+    for column, texts in zip(columns, zip(*lines.values())):
+        widest = max(len(line) for text in (column.heading, *texts) for line in text.splitlines() or [""])
+        made.add_column(column.heading, no_wrap=not column.breaks, min_width=NARROWEST if column.breaks else widest)
     for family, names in families():
         made.add_row()
         made.add_row(family, style="bold")
         for name in names:
-            made.add_row(*(column.text(name, class_of(name)) for column in COLUMNS))
+            made.add_row(*lines[name])
     return made
 
 
 def show() -> None:
-    """Prints the table: as wide as the terminal allows; into a pipe, a line each."""
-    console = Console(highlight=False)
-    recipes = table()
+    """Prints the table: as wide as the terminal, on a narrow one with the numbers below each other; into a pipe a line each."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    recipes = table(COLUMNS)
     if console.is_terminal:
-        console.print(recipes)
+        fits = console.measure(recipes, options=console.options.update(max_width=10_000)).minimum <= console.width
+        console.print(recipes if fits else table((*COLUMNS[:2], _stacked(COLUMNS[2:]))))
         return
     console.width = console.measure(recipes, options=console.options.update(max_width=10_000)).maximum
     with console.capture() as captured:

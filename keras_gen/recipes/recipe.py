@@ -54,14 +54,14 @@ class Published(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """The number that a run should give. ``metric`` is how the name of its line in the report begins."""
+    """The number that a run should give, to the digits that it is sure of. ``metric`` is how the name of its line begins."""
 
     metric: str
     value: float
     unit: str = ""
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:g} {self.unit}".rstrip()
+        return f"{self.metric} {self.value} {self.unit}".rstrip()
 
 
 class Cost(NamedTuple):
@@ -101,7 +101,7 @@ class Recipe(pydantic.BaseModel):
     augment: Augmentation | None = None
     # Epochs from one checkpoint, or grid of samples, to the next; None: ten grids in all.
     checkpoint_every: PositiveInt = 1
-    sample_every: PositiveInt | None = None
+    sample_every: PositiveInt | None = 1
     # Drawn for the report.
     samples: SampleCount = 10_000
 

@@ -48,3 +48,4 @@ class VAEMNIST(VariationalRecipe):
     importance_images: PositiveInt | None = 2_000
     steps_per_execution: PositiveInt = 25
     checkpoint_every: PositiveInt = 10
+    sample_every: PositiveInt | None = None
