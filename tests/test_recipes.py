@@ -108,7 +108,7 @@ def test_an_old_run_goes_on_and_is_measured_and_exported(tmp_path):
     assert "begun with samples=10000" in refused(
         "train", "vae_digits", *words, "--set", "samples=50", "--out", run, "--resume"
     )
-    result = invoke("train", "vae_digits", *words, "--out", run, "--resume")
+    result = invoke("train", "vae_digits", *words, "--out", run, "--resume", "--fit-only")
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["epoch"] for line in (run / "history.jsonl").read_text().splitlines()] == [1, 2]
     (run / "recipe.json").write_text(json.dumps(OLD_RECORD))
@@ -279,6 +279,21 @@ def test_two_players_two_rates(optimizer, kind):
     assert optimizer == "rmsprop" or all(each.beta_1 == 0.0 for each in optimizers)
 
 
+def test_another_objective_is_another_default(monkeypatch):
+    """Of the project's, and of a user's own file."""
+    from keras_gen.losses.adversarial import OBJECTIVES, Objective
+
+    class Minimax(DCGANDigits):
+        objective: str = "minimax"
+
+    spec = kg.ImageSpec(8, 8, 1, 17)
+    assert Minimax(width=4).network(spec).objective is OBJECTIVES.get("minimax")
+    monkeypatch.setattr(OBJECTIVES, "_entries", dict(OBJECTIVES._entries))
+    mine = Objective("mine", lambda fake: -fake[:, 0], lambda real, fake: fake[:, 0] - real[:, 0])
+    OBJECTIVES.register("mine", mine)
+    assert build(Minimax, {"objective": "mine", "width": 4}).network(spec).objective is mine
+
+
 # --- the table of all ---------------------------------------------------------------------------------------------------
 
 
@@ -342,7 +357,7 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
         assert ("100 min, 1 core  fid10k 12.5" in block) == (width == 120)
     else:
         assert lines[starts[long]].endswith("go on over several lines of its own column  100 min, 1 core  fid10k 12.5")
-        assert lines[starts["pixel_cnn_pp_cifar10_full"]].endswith("5 days, 8 GPUs   bits_per_dim 2.92 (published)")
+        assert lines[starts["pixel_cnn_pp_cifar10_full"]].endswith("5 days, 8 GPUs   bits_per_dim 2.92 (paper)")
     families = [name for name in starts if name in {"adversarial", "autoregressive", "classifier", "variational"}]
     assert families == sorted(families) and len(families) == 4
     of_gans = [name for name in starts if starts["adversarial"] < starts[name] < starts["autoregressive"]]

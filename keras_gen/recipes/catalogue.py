@@ -21,9 +21,9 @@ class Column(NamedTuple):
     breaks: bool = False
 
 
-def _number(kind: type[Recipe]) -> str:
-    """What to expect; of a recipe that never ran, what is published."""
-    published = next((f"{line.metric} {line.value:g} (published)" for line in kind.published), "")
+def _expected(name: str, kind: type[Recipe]) -> str:
+    """The number to expect; of a recipe that this project never ran whole, the paper's."""
+    published = next((f"{line.metric} {line.value:g} (paper)" for line in kind.published), "")
     return str(kind.expected or published)
 
 
@@ -31,7 +31,7 @@ COLUMNS = (
     Column("recipe", lambda name, kind: name),
     Column("what", lambda name, kind: next(iter(documentation(name).splitlines()), "").rstrip("."), breaks=True),
     Column("cost", lambda name, kind: str(kind.cost or "")),
-    Column("expect", lambda name, kind: _number(kind)),
+    Column("expect", _expected),
 )
 
 

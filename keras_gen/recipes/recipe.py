@@ -40,6 +40,7 @@ __all__ = [
     "Seed",
     "Share",
     "build",
+    "class_of",
     "documentation",
     "settings_of",
 ]
@@ -78,10 +79,10 @@ class Cost(NamedTuple):
 
 
 class Recipe(pydantic.BaseModel):
-    """The settings that all experiments have. A recipe is a subclass: fields of its own, defaults, ``network`` and a docstring
-    that gives source, cost and the number to expect.
+    """The settings that all experiments have. A recipe is a subclass of a family's base: other defaults, fields of its own,
+    ``network``, and a docstring whose first line says what it is, and the rest source, cost and the number to expect.
 
-    ``Recipe(epochs=3)`` checks everything at once; what does not fit is an ``InvalidInput``. A recipe never changes.
+    Making one (``DCGANMNIST(epochs=3)``) checks every setting; what does not fit is an ``InvalidInput``. It never changes.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
