@@ -40,19 +40,12 @@ def _download(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command("list")
 def list_() -> None:
     """The recipes, data sets and export formats there are."""
-    from keras_gen import data, presets, runner
-    from keras_gen.recipes import RECIPES
-    from keras_gen.recipes.recipe import documentation
+    from keras_gen import data, runner
+    from keras_gen.recipes import catalogue
 
-    click.echo("Recipes:")
-    for name in RECIPES:
-        click.echo(f"  {name:16}{documentation(name).splitlines()[0]}")
-    if presets.names():
-        click.echo("Presets, as RUN of every command (preset:NAME):")
-    for card in presets.cards():
-        line = card["report"]["metrics"][0]
-        size = f"{card['bytes'] / 1e6:.1f} MB"
-        click.echo(f"  {card['name']:32}{card['report']['model']['class']}, {size}: {line['name']} {line['value']:.4g}")
+    catalogue.show()
+    click.echo()
+    click.echo("Presets: preset:NAME in place of RUN, in every command that takes one")
     click.echo(f"Data sets: {', '.join(data.SOURCES)} (image_folder:PATH[?size=64])")
     click.echo(f"Export formats: {', '.join(runner.FORMATS)}")
 
@@ -77,7 +70,7 @@ def train(recipe: str, settings: tuple[str, ...], data: str | None, dry_run: boo
             raise InvalidInput(f"--set {setting} has no '='; write --set KEY=VALUE.")
         given[key] = value
     if dry_run:
-        click.echo(json.dumps(runner.resolve(recipe, given, data), indent=2))
+        click.echo(json.dumps(runner.resolve(recipe, given, data), indent=2, allow_nan=False))
         return
     if options["resume"] and not options["out"]:
         raise InvalidInput("--resume needs to know which run: give its folder as --out.")

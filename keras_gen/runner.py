@@ -7,6 +7,7 @@
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from typing import Any
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import write_json, written_beside
-from keras_gen.recipes.recipe import Recipe, build, settings_of
+from keras_gen.recipes import RECIPES
+from keras_gen.recipes.recipe import Recipe, build
 
 FORMATS = ("saved_model", "onnx")
 SCHEMA = "keras_gen/run/1"
@@ -24,14 +26,21 @@ SCHEMA = "keras_gen/run/1"
 log = logging.getLogger(__name__)
 
 
-def resolve(name: str, given: Mapping[str, Any] | None = None, data: str | None = None) -> dict[str, Any]:
-    """What ``train`` would run: recipe, every setting, versions, commit. Loads neither data nor TensorFlow."""
-    settings = settings_of(name, {**(given or {}), **({"data": data} if data else {})})
-    return {"schema": SCHEMA, "recipe": name, "settings": settings, "command": _command(name, settings), **_versions()}
+def resolve(
+    recipe: str | Recipe | type[Recipe], given: Mapping[str, Any] | None = None, data: str | None = None
+) -> dict[str, Any]:
+    """What ``train`` would run: recipe, every setting, versions, commit. Loads neither data nor TensorFlow.
+
+    A recipe of your own, a class or an object, is registered under its class' name if it is under none yet.
+    """
+    chosen = build(recipe, {**(given or {}), **({"data": data} if data else {})})
+    name = recipe if isinstance(recipe, str) else RECIPES.enter(type(chosen))
+    about = {"schema": SCHEMA, "recipe": name, "settings": chosen.settings(), "command": _command(name, chosen)}
+    return {**about, **_versions()}
 
 
 def train(
-    name: str,
+    recipe: str | Recipe | type[Recipe],
     given: Mapping[str, Any] | None = None,
     *,
     data: str | None = None,
@@ -40,14 +49,15 @@ def train(
     download: bool = False,
     fit_only: bool = False,
 ) -> Path:
-    """Runs recipe ``name`` into ``out`` (default ``runs/<recipe>-<time>``) and returns that folder.
+    """Runs a recipe into ``out`` (default ``runs/<recipe>-<time>``) and returns that folder.
 
-    ``resume`` goes on from the newest good checkpoint, to the same weights an uninterrupted run would have. Data, settings
-    and folder are checked before anything is made.
+    It is a name, or a recipe of your own (``train(MyRecipe(epochs=3))``). ``resume`` goes on from the newest good checkpoint,
+    to the same weights an uninterrupted run would have. Data, settings and folder are checked before anything is made.
     """
     from keras_gen.data import load as load_data
 
-    description = resolve(name, given, data)
+    description = resolve(recipe, given, data)
+    name = description["recipe"]
     recipe = build(name, description["settings"])
     folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
     _check_folder(folder, description, resume)
@@ -80,7 +90,7 @@ def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, val
     callbacks = [
         StopOnNaN(folder / "checkpoints"),
         HistoryLog(folder, first_epoch),
-        SampleGrid(folder / "samples", recipe.epochs, recipe.sample_every, seed=recipe.seed),
+        SampleGrid(folder / "samples", recipe.epochs, recipe.grid_every, seed=recipe.seed),
         # After the log: an epoch that has a checkpoint has its line.
         Checkpoints(folder / "checkpoints", recipe.epochs, recipe.checkpoint_every),
         progress,
@@ -131,9 +141,10 @@ def _check_folder(folder: Path, description: Mapping[str, Any], resume: bool) ->
         raise InvalidInput(
             f"{folder} holds a run of {before['recipe']!r} already; add --resume, or choose another --out."
         )
-    changed = [key for key, value in before["settings"].items() if description["settings"].get(key) != value]
+    settings = _recorded(before).settings()  # those it knew not, at their defaults
+    changed = [key for key, value in settings.items() if description["settings"].get(key) != value]
     if changed:
-        was = ", ".join(f"{key}={before['settings'][key]}" for key in changed)
+        was = ", ".join(f"{key}={settings[key]}" for key in changed)
         raise InvalidInput(f"{folder} was begun with {was}; resume it with the same settings, or choose another --out.")
 
 
@@ -149,6 +160,21 @@ def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise InvalidInput(f"{path} is not a recipe of this project (schema {SCHEMA!r} wanted).")
     return record
+
+
+def _recorded(record: Mapping[str, Any]) -> Recipe:
+    """The recipe of a ``recipe.json``; settings that were added since have their defaults."""
+    if record["recipe"] not in RECIPES:
+        raise InvalidInput(
+            f"The run is of recipe {record['recipe']!r}, which is none of {', '.join(RECIPES)}. If it is your own, register it "
+            f"first: keras_gen.recipes.RECIPES.register({record['recipe']!r}, its class)."
+        )
+    try:
+        return build(record["recipe"], record["settings"])
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"The run's recipe.json is not of this version: {error} Mend that file, or use the version in it."
+        ) from error
 
 
 def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike, label: int | None = None) -> Path:
@@ -198,7 +224,7 @@ def evaluate(
     else:
         record = read_recipe(run) if not is_artifact or (run / "recipe.json").is_file() else None
         trained = _trained(run)
-    recipe = build(record["recipe"], record["settings"]) if record else None
+    recipe = _recorded(record) if record else None
     source = data or (recipe and recipe.data)
     if source is None:
         raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
@@ -243,13 +269,13 @@ def _opened(target: str | os.PathLike, is_artifact: bool) -> Any:
 def _about(record: Mapping[str, Any], recipe: Recipe, trained: Mapping[str, Any], data: str) -> dict[str, Any]:
     """How a run's model came to be, for its report."""
     # Published numbers are of the recipe's own data set; beside another one's they would mislead.
-    published = recipe.published if data == settings_of(record["recipe"])["data"] else ()
+    published = recipe.published if data == recipe.default("data") else ()
     return {
         "recipe": record["recipe"],
         "command": record["command"],
         "epochs": trained["epochs"],
         "training_seconds": trained["training_seconds"],
-        "published": [dict(zip(("metric", "value", "source"), line)) for line in published],
+        "published": [line._asdict() for line in published],
     }
 
 
@@ -284,10 +310,14 @@ def _seed(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def _command(name: str, settings: Mapping[str, Any]) -> str:
-    defaults = settings_of(name)
-    changed = [f"--set {key}={value}" for key, value in settings.items() if value != defaults[key]]
-    return " ".join(["keras-gen train", name, *changed])
+def _command(name: str, recipe: Recipe) -> str:
+    """What trains it again: on the command line, or in Python if the recipe is not the project's."""
+    changed, kind = recipe.changed(), type(recipe)
+    if not kind.__module__.startswith("keras_gen."):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+        return f"keras_gen.runner.train({kind.__name__}({arguments}))"
+    words = (word for key, value in changed.items() for word in ("--set", f"{key}={value}"))
+    return shlex.join(["keras-gen", "train", name, *words])
 
 
 def _versions() -> dict[str, Any]:

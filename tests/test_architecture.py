@@ -124,15 +124,19 @@ FLOORS = [
     [  # 5: recipes
         [
             "recipes.__init__",
+            "recipes.problems",
         ],
         [
             "recipes.recipe",
-            "recipes.optimizer",
         ],
         [
-            "recipes.dcgan",
+            "recipes.optimizer",
+            "recipes.catalogue",
+        ],
+        [
+            "recipes.adversarial",
             "recipes.autoregressive",
-            "recipes.classifier",
+            "recipes.variational",
         ],
         [
             "recipes",

@@ -1,22 +1,51 @@
-"""Floor 5: experiments by name, one readable file each."""
+"""Floor 5: experiments by name, a class of settings each; those of one model share a file."""
+
+from typing import Any
 
 from keras_gen.core.registry import Registry
 
-RECIPES = Registry("recipe")
-for _name in (
-    "vae_digits",
-    "dcgan_digits",
-    "vae_mnist",
-    "dcgan_mnist",
-    "pixel_cnn_mnist",
-    "gated_pixel_cnn_mnist",
-    "row_lstm_mnist",
-    "diagonal_bilstm_mnist",
-    "gated_pixel_cnn_classes_mnist",
-    "gated_pixel_cnn_cifar10",
-    "pixel_cnn_pp_mnist",
-    "pixel_cnn_pp_cifar10",
-    "classifier_cifar10",
-    "classifier_mnist",
-):
-    RECIPES.register(_name, f"keras_gen.recipes.{_name}:{_name}")
+
+class Recipes(Registry):
+    """Names of recipes. ``RECIPES.register("mine", MyRecipe)`` adds one of your own, for this process."""
+
+    def name_of(self, kind: type) -> str:
+        """The name that a recipe's class is registered under; of one that is not, the class' own."""
+        return next((name for name, target in self._entries.items() if _place(target) == _place(kind)), kind.__name__)
+
+    def enter(self, kind: type) -> str:
+        """Registers a recipe's class under its own name, unless it has one already; returns the name.
+
+        A class defined anew (a notebook's cell run again) takes the place of the one before it.
+        """
+        name = self.name_of(kind)
+        if name in self and _place(self._entries[name]) == _place(kind):
+            self._entries[name] = kind
+        else:
+            self.register(name, kind)
+        return name
+
+
+def _place(target: Any) -> str:
+    return target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"
+
+
+RECIPES = Recipes("recipe")
+for _module, _classes in {
+    "vae": {"vae_digits": "VAEDigits", "vae_mnist": "VAEMNIST"},
+    "dcgan": {"dcgan_digits": "DCGANDigits", "dcgan_mnist": "DCGANMNIST"},
+    "pixel_cnn": {"pixel_cnn_mnist": "PixelCNNMNIST"},
+    "gated_pixel_cnn": {
+        "gated_pixel_cnn_mnist": "GatedPixelCNNMNIST",
+        "gated_pixel_cnn_classes_mnist": "GatedPixelCNNClassesMNIST",
+        "gated_pixel_cnn_cifar10": "GatedPixelCNNCIFAR10",
+    },
+    "pixel_cnn_pp": {
+        "pixel_cnn_pp_mnist": "PixelCNNPlusPlusMNIST",
+        "pixel_cnn_pp_cifar10": "PixelCNNPlusPlusCIFAR10",
+        "pixel_cnn_pp_cifar10_full": "PixelCNNPlusPlusCIFAR10Full",
+    },
+    "pixel_rnn": {"row_lstm_mnist": "RowLSTMMNIST", "diagonal_bilstm_mnist": "DiagonalBiLSTMMNIST"},
+    "classifier": {"classifier_mnist": "ClassifierMNIST", "classifier_cifar10": "ClassifierCIFAR10"},
+}.items():
+    for _name, _class in _classes.items():
+        RECIPES.register(_name, f"keras_gen.recipes.{_module}:{_class}")

@@ -1,28 +1,76 @@
-"""What the recipes of classifiers share."""
+"""Small classifiers, whose features and probabilities serve the metrics offline."""
 
 from typing import Any
 
 import keras_gen as kg
-from keras_gen.recipes.optimizer import Optimizer, annealed
-from keras_gen.recipes.recipe import Recipe
+from keras_gen.recipes.optimizer import OneOptimizerRecipe, Optimizer
+from keras_gen.recipes.recipe import Cost, Expected, NonNegativeFloat, PositiveFloat, PositiveInt, Precision, Share
 
 
-def classifier_recipe(
-    data: str,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
-    *,
-    optimizer: Optimizer = "adam",
-    weight_decay: float = 0.0,
-    **model_arguments: Any,
-) -> Recipe:
-    """A ``Classifier`` of ten classes, its optimizer's rate falling to zero along a cosine."""
+class ClassifierRecipe(OneOptimizerRecipe):
+    """A ``Classifier`` of ten classes; the accuracy is of the test images."""
 
-    def model(spec: Any, steps: int) -> Any:
-        classifier = kg.Classifier(spec, 10, seed=seed, **model_arguments)
-        classifier.compile(annealed(optimizer, learning_rate, steps, weight_decay))
-        return classifier
+    family = "classifier"
 
-    return Recipe(data, model, epochs, batch_size, seed)
+    width: PositiveInt
+    features: PositiveInt
+
+    def model_options(self) -> dict[str, Any]:
+        """Arguments of ``Classifier`` beside the classes."""
+        return {name: getattr(self, name) for name in ("width", "features", "dtype", "seed")}
+
+    def network(self, spec: "kg.ImageSpec") -> "kg.Classifier":
+        """A ``Classifier``."""
+        return kg.Classifier(spec, 10, **self.model_options())
+
+
+class ClassifierMNIST(ClassifierRecipe):
+    """Classifier of MNIST, the metrics' feature space.
+
+    Five 3x3 convolutions with batch normalization (LeCun et al. 1998 for the data; no paper is followed); slanted, shifted and
+    zoomed images, half of them binarized at random, so that binarized MNIST can be measured too (FID, KID, precision ...).
+    Expect 99.5 % of the test images right, 98.9 % of binarized ones. About 13 min on one busy CPU core.
+    """
+
+    cost = Cost(13)
+    expected = Expected("accuracy", 0.995)
+
+    data: str = "mnist"
+    epochs: PositiveInt = 8
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 2e-3
+    width: PositiveInt = 24
+    features: PositiveInt = 64
+    # Of the training images, binarized at random.
+    binarize: Share = 0.5
+
+    def model_options(self) -> dict[str, Any]:
+        """With binarized images."""
+        return {**super().model_options(), "binarize": self.binarize}
+
+
+class ClassifierCIFAR10(ClassifierRecipe):
+    """Classifier of CIFAR-10, the metrics' feature space.
+
+    Seven 3x3 convolutions with batch normalization and max pooling (Krizhevsky 2009 for the data; no paper is followed); mirrored
+    and shifted images with rectangles painted over (Zhong et al. 2020), Muon, bfloat16. Its features and probabilities serve
+    the metrics offline (FID of Heusel et al. 2017 ...). Expect 93.1 % of the test images right. About 3.2 min an epoch on one CPU
+    core, 70 min in all.
+    """
+
+    cost = Cost(70)
+    expected = Expected("accuracy", 0.931)
+
+    data: str = "cifar10"
+    epochs: PositiveInt = 22
+    batch_size: PositiveInt = 128
+    dtype: Precision = "mixed_bfloat16"
+    learning_rate: PositiveFloat = 1e-2
+    optimizer: Optimizer = "muon"
+    weight_decay: NonNegativeFloat = 0.1
+    width: PositiveInt = 48
+    features: PositiveInt = 128
+
+    def model_options(self) -> dict[str, Any]:
+        """Images are mirrored; layers pooled, not dropped."""
+        return {**super().model_options(), "flips": True, "pooled": True, "dropout": 0.0}
