@@ -16,6 +16,8 @@ FLOORS = {
     "core.registry": 0.1,
     "core.files": 0.1,
     "core.image_spec": 0.2,
+    "core.input_kinds": 0.15,
+    "core.inputs": 0.25,
     "core.noise": 0.3,
     "core.image_data": 0.3,
     "core.pictures": 0.3,

@@ -220,7 +220,7 @@ def test_an_impure_endpoint_is_caught(artifact, monkeypatch, format_name):
     model, turns = build("ema_gan"), itertools.count()
     pure = model.generate
     monkeypatch.setattr(
-        model, "generate", lambda noise: tf.minimum(pure(noise), tf.constant(2 + 4 * next(turns), tf.uint8))
+        model, "generate", lambda noise, conditions: tf.minimum(pure(noise), tf.constant(2 + 4 * next(turns), tf.uint8))
     )
     fails(model, artifact, format_name, f"{format_name} endpoint 'sample' does not give what the model gives")
 
@@ -228,7 +228,7 @@ def test_an_impure_endpoint_is_caught(artifact, monkeypatch, format_name):
 def test_an_operation_without_onnx_is_named(artifact, monkeypatch):
     model = build("ema_gan")
     pure = model.generate
-    monkeypatch.setattr(model, "generate", lambda noise: pure({"z": tf.math.ndtri(tf.sigmoid(noise["z"]))}))
+    monkeypatch.setattr(model, "generate", lambda noise, conditions: pure({"z": tf.math.ndtri(tf.sigmoid(noise["z"]))}))
     fails(model, artifact, list(BOTH), "Endpoint 'sample'.*no operation Ndtri.*saved_model")
 
 
@@ -246,7 +246,7 @@ def test_diverged_weights_do_not_leave(artifact):
 
 def test_undeclared_output_ranges_are_caught(artifact, monkeypatch):
     model = build("ema_gan")
-    monkeypatch.setattr(model, "generate", lambda noise: tf.fill((len(noise["z"]), 8, 8, 1), tf.constant(40, tf.uint8)))
+    monkeypatch.setattr(model, "generate", lambda noise, conditions: tf.fill((len(noise["z"]), 8, 8, 1), tf.constant(40, tf.uint8)))
     fails(model, artifact, "saved_model", r"declares \[0, 16\]")
 
 

@@ -55,7 +55,8 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
 
 
 def _samples(model: Any, seed: int) -> Image.Image:
-    return image_grid(latent.render(model, draw(model.noise_spec(), COLUMNS**2, seed)), columns=COLUMNS)
+    noise, conditions = draw(model.noise_spec(), COLUMNS**2, seed), model.shown_conditions(COLUMNS**2, seed)
+    return image_grid(latent.render(model, noise, conditions), columns=COLUMNS)
 
 
 def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.Image:
