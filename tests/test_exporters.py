@@ -124,7 +124,7 @@ def test_manifest_says_it_all(exported):
     assert manifest["trained_with"] == "float32"
     assert {"tensorflow", "keras", "numpy", "onnx", "tf2onnx", "onnxruntime"} == set(manifest["versions"])
     sample = manifest["endpoints"]["sample"]
-    normal = {"distribution": "normal", "mean": 0.0, "stddev": 1.0}
+    normal = {"kind": "normal", "distribution": "normal", "mean": 0.0, "stddev": 1.0}
     assert sample["inputs"]["z"] == {"dtype": "float32", "shape": [None, 4], **normal}
     levels = [0, model.image_spec.levels - 1]
     assert sample["outputs"]["image"] == {"dtype": "uint8", "shape": [None, 8, 8, 1], "range": levels}
@@ -140,7 +140,7 @@ def test_an_image_input_is_described_by_its_range():
     endpoint = build("gaussian_vae").endpoints()["encode"]
     described = describe_endpoint(endpoint, {"mean": np.zeros((3, 4), np.float32)})
     assert described["inputs"] == {
-        "image": {"dtype": "uint8", "shape": [None, 8, 8, 1], "distribution": None, "range": [0, 16]}
+        "image": {"kind": "images", "dtype": "uint8", "shape": [None, 8, 8, 1], "distribution": None, "range": [0, 16]}
     }
     assert described["outputs"] == {"mean": {"dtype": "float32", "shape": [None, 4], "range": None}}
 
@@ -246,7 +246,9 @@ def test_diverged_weights_do_not_leave(artifact):
 
 def test_undeclared_output_ranges_are_caught(artifact, monkeypatch):
     model = build("ema_gan")
-    monkeypatch.setattr(model, "generate", lambda noise, conditions: tf.fill((len(noise["z"]), 8, 8, 1), tf.constant(40, tf.uint8)))
+    monkeypatch.setattr(
+        model, "generate", lambda noise, conditions: tf.fill((len(noise["z"]), 8, 8, 1), tf.constant(40, tf.uint8))
+    )
     fails(model, artifact, "saved_model", r"declares \[0, 16\]")
 
 
@@ -461,8 +463,11 @@ TAMPERED = {
         lambda path: (path / NAME).write_text((path / NAME).read_text().replace('"stddev": 1.0', '"stddev": 1.1')),
         r"manifest\.json was changed after",
     ),
-    "field missing": (edited(lambda m: m.pop("endpoints")), "field 'endpoints' is None; wanted dict"),
-    "checksum missing": (edited(lambda m: m["files"]["onnx/sample.onnx"].pop("sha256")), "field 'sha256'"),
+    "field missing": (edited(lambda m: m.pop("endpoints")), "field 'endpoints' is missing"),
+    "checksum missing": (
+        edited(lambda m: m["files"]["onnx/sample.onnx"].pop("sha256")),
+        r"field 'files\.onnx/sample\.onnx\.sha256' is missing",
+    ),
     "file unlisted": (edited(lambda m: m["files"].pop("onnx/sample.onnx")), "lists no checksum"),
     "traversal": (edited(lambda m: m["files"].update({"../x": ENTRY})), r"'\.\./x', which lies outside"),
     "deep traversal": (edited(lambda m: m["files"].update({"onnx/../../x": ENTRY})), "lies outside"),
