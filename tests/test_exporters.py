@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
 
-from keras_gen import GAN, VAE, InvalidInput, OutputFailed
+from keras_gen import GAN, VAE, Classifier, GatedPixelCNN, InvalidInput, OutputFailed
 from keras_gen.core.errors import ExportFailed
 from keras_gen.core.files import sha256
 from keras_gen.core.noise import Images, Normal, draw
@@ -230,6 +230,24 @@ def test_an_operation_without_onnx_is_named(artifact, monkeypatch):
     pure = model.generate
     monkeypatch.setattr(model, "generate", lambda noise, conditions: pure({"z": tf.math.ndtri(tf.sigmoid(noise["z"]))}))
     fails(model, artifact, list(BOTH), "Endpoint 'sample'.*no operation Ndtri.*saved_model")
+
+
+@pytest.mark.parametrize("case", ["float64 convolutions", "1x1 images"])
+def test_what_onnx_runtime_refuses_is_a_failed_export(artifact, case):
+    if case == "1x1 images":
+        model, how = GatedPixelCNN((1, 1, 1, 2), 4, 1), "cannot run endpoint 'log_prob': Fail"
+    else:
+        model, how = Classifier((8, 8, 1, 17), 3, width=4, features=5, dtype="float64"), "open endpoint 'classify': Not"
+    fails(model, artifact, "onnx", f"written as onnx does not run. ONNX Runtime .*{how}.*Nothing was written")
+
+
+def test_names_that_no_reader_would_take_do_not_leave(artifact, monkeypatch):
+    model = build("ema_gan")
+    monkeypatch.setattr(model, "noise_spec", lambda: {"z/1": Normal((4,))})
+    monkeypatch.setattr(
+        model, "generate", lambda noise, conditions: tf.cast(noise["z/1"][:, None, None, :1], tf.uint8) * 0
+    )
+    fails(model, artifact, "saved_model", "manifest would be refused.*'endpoints.sample.inputs.z/1' is 'z/1'")
 
 
 def test_drawn_gaussian_pixels_leave_with_the_model(tmp_path):
@@ -473,6 +491,42 @@ TAMPERED = {
     "deep traversal": (edited(lambda m: m["files"].update({"onnx/../../x": ENTRY})), "lies outside"),
     "absolute": (edited(lambda m: m["files"].update({"/etc/passwd": ENTRY})), "'/etc/passwd', which lies outside"),
     "windows": (edited(lambda m: m["files"].update({"..\\x": ENTRY})), "lies outside"),
+    "deep nesting": (lambda path: (path / NAME).write_text("[" * 100_000), "no complete JSON"),
+    "huge manifest": (lambda path: (path / NAME).write_text(" " * (16 << 20) + "1"), "is no manifest"),
+    "huge shape": (
+        edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(shape=[None, 10**9])),
+        r"'endpoints\.sample\.inputs\.z\.shape\.1.*' is 1000000000; .*less than or equal to 1048576",
+    ),
+    "huge product": (
+        edited(lambda m: m["endpoints"]["sample"]["outputs"]["image"].update(shape=[None, 10**4, 10**4, 1])),
+        r"outputs\.image\.shape' is \[None, 10000, 10000, 1\]; .*at most 4194304 values",
+    ),
+    "negative shape": (edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(shape=[None, -4])), r"is -4; "),
+    "shape a word": (edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(shape="4")), "'4'; .*valid list"),
+    "dtype": (
+        edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(dtype="O")),
+        r"z\.dtype' is 'O'; .*'float32'",
+    ),
+    "range": (edited(lambda m: m["endpoints"]["sample"]["outputs"]["image"].update(range=[16, 0])), "lower end first"),
+    "levels": (edited(lambda m: m["image_spec"].update(levels=True)), r"image_spec\.levels' is True"),
+    "another image": (edited(lambda m: m["image_spec"].update(height=9)), "'sample' gives .*, as image_spec says"),
+    "endpoints a list": (
+        edited(lambda m: m.update(endpoints=["sample"])),
+        r"'endpoints' is \['sample'\]; .*dictionary",
+    ),
+    "a name": (
+        edited(lambda m: m["endpoints"].update({"../x": m["endpoints"]["sample"]})),
+        r"'endpoints\.\.\./x' is '\.\./x'",
+    ),
+    "bytes a word": (
+        edited(lambda m: m["files"]["onnx/sample.onnx"].update(bytes="1")),
+        "bytes' is '1'; .*valid integer",
+    ),
+    "no format": (edited(lambda m: m.update(formats={})), "'formats' is {}"),
+    "a path and files": (
+        edited(lambda m: m["formats"]["onnx"].update(path="saved_model/1")),
+        "either 'path' or 'files'",
+    ),
     "opened elsewhere": (edited(lambda m: m["formats"]["onnx"]["files"].update(sample="../x")), "'../x' but lists"),
 }
 

@@ -31,6 +31,7 @@ NOISE: dict[str, Callable] = {
 }
 # Kinds of numbers that mean more than numbers within a range, and are not made here.
 FOREIGN = ("images", "known_pixels")
+NUMBERS = ("float32", "float64", "int32", "int64", "uint8")
 IN_TURN = "in turn"
 MOST_VALUES = 1 << 22  # of one example
 BATCH_SIZE = 64
@@ -50,7 +51,7 @@ def read_manifest(folder: Path, verify: bool) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}; give the folder that model.export wrote") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"{path} is no complete JSON ({error}); export the model again") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise Refused(f"{path} is not of schema {SCHEMA!r}; use the draw.py that came with the artifact's keras_gen")
@@ -58,41 +59,56 @@ def read_manifest(folder: Path, verify: bool) -> dict[str, Any]:
     digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
     if verify and digest != manifest.get("manifest_sha256"):
         raise Refused(f"{path} was changed after it was written: wrong SHA-256; export the model again")
-    if manifest["draw"] != DRAW:
-        raise Refused(f"{path} draws noise in a way unknown here ({manifest['draw']}); use a newer draw.py")
+    if (drawn := field(manifest, "draw", str)) != DRAW:
+        raise Refused(f"{path} draws noise in a way unknown here ({drawn}); use a newer draw.py")
     return manifest
+
+
+def field(mapping: Mapping[str, Any], *names: Any) -> Any:
+    """What lies below the names, the last of which is the type wanted there; ``Refused`` where it is missing or another."""
+    *path, kind = names
+    found: Any = mapping
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    if type(found) is not kind:
+        where = ".".join(map(str, path))
+        raise Refused(f"the manifest's {where} is {found!r:.60}; wanted {kind.__name__}: export the model again")
+    return found
 
 
 def sample_file(folder: Path, manifest: Mapping[str, Any], verify: bool) -> Path:
     """The path of ``sample.onnx``, its checksum compared if ``verify``."""
-    entry = manifest["formats"].get("onnx")
-    if entry is None or "sample" not in entry["files"]:
-        held = ", ".join(manifest["formats"])
-        raise Refused(f"{folder} holds no ONNX file of 'sample' (formats: {held}); export with format='onnx'")
-    name = entry["files"]["sample"]
+    formats = field(manifest, "formats", dict)
+    if "sample" not in (field(formats, "onnx", "files", dict) if "onnx" in formats else {}):
+        raise Refused(
+            f"{folder} holds no ONNX file of 'sample' (formats: {', '.join(formats)}); export with format='onnx'"
+        )
+    name = field(formats, "onnx", "files", "sample", str)
+    if "\0" in name or len(name) > 1024:
+        raise Refused(f"{folder / 'manifest.json'} names {name!r:.60}, which is no file's name; do not use it")
     path = folder / name
     if os.path.isabs(name) or not path.resolve().is_relative_to(folder.resolve()):
         raise Refused(f"{folder / 'manifest.json'} names {name!r}, which lies outside the artifact; do not use it")
     if not path.is_file():
         raise Refused(f"{path} is missing; export the model again")
-    if verify and hashlib.sha256(path.read_bytes()).hexdigest() != manifest["files"][name]["sha256"]:
+    if verify and hashlib.sha256(path.read_bytes()).hexdigest() != field(manifest, "files", name, "sha256", str):
         raise Refused(f"{path} is not the file that was exported: wrong SHA-256; export the model again")
     return path
 
 
 def kind_of(name: str, entry: Mapping[str, Any]) -> str:
     """The kind of an input. Artifacts of before kinds had names say the distribution of noise, and else hold labels."""
-    try:
-        dtype, shape, noise = entry["dtype"], entry["shape"], entry["distribution"]
-        values = math.prod(shape[1:])
-    except (KeyError, TypeError) as error:
-        raise Refused(
-            f"the manifest describes {name!r} as {entry!r:.80}, without {error}; export the model again"
-        ) from error
-    if not all(type(side) is int and side >= 0 for side in shape[1:]) or values > MOST_VALUES:
+    dtype, shape, noise = field(entry, "dtype", str), field(entry, "shape", list), entry.get("distribution")
+    if (
+        not shape
+        or not all(type(side) is int and side >= 0 for side in shape[1:])
+        or math.prod(shape[1:]) > MOST_VALUES
+    ):
         raise Refused(f"the manifest gives {name!r} the shape {shape!r:.80}; export the model again")
     before = noise or ("labels" if dtype == "int32" and len(shape) == 1 else None)
     kind = entry.get("kind") or before
+    if not isinstance(kind, str | None):
+        raise Refused(f"the manifest says that {name!r} is of kind {kind!r:.60}; export the model again")
     if noise is None and (kind in NOISE or kind in FOREIGN or not is_numbers(entry)):
         raise Refused(
             f"'sample' wants {name!r} of kind {kind!r}, which cannot be drawn from a seed or given as numbers; use keras_gen"
@@ -104,39 +120,39 @@ def kind_of(name: str, entry: Mapping[str, Any]) -> str:
 
 def is_numbers(entry: Mapping[str, Any]) -> bool:
     """Whether an input can be given as numbers, whatever its kind: one or a row of them, within a range."""
-    ends = entry.get("range")
-    has_range = isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)
-    return (
-        has_range
-        and len(entry["shape"]) <= 2
-        and str(entry["dtype"]) in ("float32", "float64", "int32", "int64", "uint8")
-    )
+    dtype, ends = entry["dtype"], entry.get("range")
+    if dtype not in NUMBERS or len(entry["shape"]) > 2 or not isinstance(ends, list) or len(ends) != 2:
+        return False
+    held = np.finfo(dtype) if "float" in dtype else np.iinfo(dtype)
+    types = (int, float) if "float" in dtype else (int,)
+    return all(type(end) in types for end in ends) and held.min <= ends[0] <= ends[1] <= held.max
 
 
 def numbers_of(name: str, entry: Mapping[str, Any], n: int, text: str | None) -> np.ndarray:
     """A condition of ``n`` images: what was asked for, or its default, as ``model.sample`` takes it: ``[n, *shape]``."""
-    (low, high), shape, whole = entry["range"], entry["shape"][1:], "int" in entry["dtype"]
-    wanted = f"{'integers' if whole else 'numbers'} from {low} to {high}"
-    if text is None:
-        default = entry.get("default", None if "kind" in entry else IN_TURN)
-        if default == IN_TURN and whole:
-            return (low + np.arange(n) % (high - low + 1)).astype(entry["dtype"])
-        if type(default) not in (int, float):
-            raise Refused(f"'sample' wants {name!r}; give it with --condition {name}=..., {wanted}")
-        return np.full((n, *shape), default, entry["dtype"])
-    words = text.split(",")
+    (low, high), shape, dtype = entry["range"], entry["shape"][1:], entry["dtype"]
+    number, what = (int, "integer") if "int" in dtype else (float, "number")
+    wanted = f"{what}s from {low} to {high}"
+    default = entry.get("default", None if "kind" in entry else IN_TURN)
+    if text is None and default == IN_TURN and number is int:
+        return np.broadcast_to(
+            (low + np.arange(n) % (high - low + 1)).astype(dtype).reshape(n, *[1] * len(shape)), (n, *shape)
+        )
+    if text is None and type(default) not in (int, float):
+        raise Refused(f"'sample' wants {name!r}; give it with --condition {name}=..., {wanted}")
     try:
-        values = [int(word) if whole else float(word) for word in words]
-    except ValueError as error:
-        raise Refused(f"{name}={text} is no {'integer' if whole else 'number'}; give {wanted}") from error
+        words = text.split(",") if text is not None else [default] * math.prod(shape)
+        values = [number(word) for word in words]
+    except (ValueError, OverflowError) as error:
+        raise Refused(f"{name}={text} is no {what}; give {wanted}") from error
     if len(values) != math.prod(shape):
         raise Refused(f"{name}={text} holds {len(values)} of {math.prod(shape)} numbers; separate them by commas")
-    if not whole:
+    if number is float:
         with np.errstate(over="ignore"):
-            values = [float(np.array(value, entry["dtype"])) for value in values]  # the range is one of rounded numbers
+            values = [float(np.array(value, dtype)) for value in values]  # the range is one of rounded numbers
     if not all(low <= value <= high for value in values):  # NaN does not lie there
-        raise Refused(f"{name}={text} is out of range; give {wanted}")
-    return np.broadcast_to(np.array(values, entry["dtype"]).reshape(shape), (n, *shape))
+        raise Refused(f"{name}={default if text is None else text} is out of range; give {wanted}")
+    return np.broadcast_to(np.array(values, dtype).reshape(shape), (n, *shape))
 
 
 def input_batches(
@@ -144,7 +160,7 @@ def input_batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     """The seed's noise for ``n`` images, by the manifest's recipe, and conditions: name -> ``[up to 64, *shape]`` at a time."""
     conditions = conditions or {}
-    kinds = {name: kind_of(name, entry) for name, entry in inputs.items()}
+    kinds = {name: kind_of(name, field(inputs, name, dict)) for name in inputs}
     given = [name for name, kind in kinds.items() if kind not in NOISE]
     if unknown := [name for name in conditions if name not in given]:
         takes = f"it takes {', '.join(given)}" if given else "it takes noise alone; leave it out"
@@ -188,12 +204,27 @@ def draw(
     path = sample_file(artifact, manifest, verify)
     import onnxruntime  # half of the start's time: not before the arguments are known to be good
 
+    inputs, levels = (
+        field(manifest, "endpoints", "sample", "inputs", dict),
+        field(manifest, "image_spec", "levels", int),
+    )
+    if not 2 <= levels <= 256:
+        raise Refused(f"the manifest says that images have {levels} levels; wanted 2 to 256: export the model again")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    inputs = manifest["endpoints"]["sample"]["inputs"]
-    images = [session.run(["image"], noise)[0] for noise in input_batches(inputs, n, seed, conditions)]
-    return np.concatenate(images), manifest["image_spec"]["levels"]
+    options.log_severity_level = 4  # fatal errors; others are raised
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        images = [session.run(["image"], given)[0] for given in input_batches(inputs, n, seed, conditions)]
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # ONNX Runtime's have no common class
+        raise Refused(
+            f"ONNX Runtime cannot run {path}: {str(error).splitlines()[0]}; export the model again"
+        ) from error
+    if any(part.dtype != np.uint8 or part.ndim != 4 for part in images):
+        raise Refused(f"{path} gives no images; export the model again")
+    return np.concatenate(images), levels
 
 
 def grid(images: np.ndarray, levels: int) -> np.ndarray:

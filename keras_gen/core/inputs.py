@@ -96,13 +96,13 @@ class Input:
             wish = "it has to be given in Python" if len(self.shape) > 1 else f"give {count}"
             raise InvalidInput(f"{name}={text!r} stands for [{', '.join(map(str, self.shape))}]; {wish}.")
         try:
-            numbers = [number(word) for word in words]
+            array = np.array([number(word) for word in words] if self.shape else number(words[0]))
         except ValueError as error:
-            raise InvalidInput(f"{name}={text!r} is no {number.__name__}; give {self.values()}.") from error
-        try:
-            return np.array(numbers if self.shape else numbers[0])
-        except OverflowError as error:
-            raise InvalidInput(f"{name}={text!r} is too large; give {self.values()}.") from error
+            what = "number" if number is float else "integer"
+            raise InvalidInput(f"{name}={text!r} is no {what}; give {self.values()}.") from error
+        if array.dtype == object:  # an integer beyond all of NumPy's
+            raise InvalidInput(f"{name}={text!r} is out of range; give {self.values()}.")
+        return array
 
     # --- manifests --------------------------------------------------------------------------------------------------
 

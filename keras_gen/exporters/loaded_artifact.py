@@ -40,9 +40,11 @@ class LoadedArtifact(Sampler):
         folder = Path(path)
         manifest = read_manifest(folder)
         held = [name for name in FASTEST_FIRST if name in manifest["formats"]]
-        if (format or next(iter(held), None)) not in held:
-            there = ", ".join(manifest["formats"])
-            raise InvalidInput(f"{folder} holds {there}, not {format or held!r}; export it in that format too.")
+        if not held or (format is not None and format not in held):
+            there = ", ".join(held or manifest["formats"])
+            raise InvalidInput(
+                f"{folder} holds {there}, not {format or FASTEST_FIRST[0]!r}; export it in that format too."
+            )
         endpoints = manifest["endpoints"]
         if "sample" not in endpoints:
             raise InvalidInput(

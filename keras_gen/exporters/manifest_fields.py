@@ -75,8 +75,8 @@ class _Endpoint(_Fields):
 class _Format(_Fields):
     """A folder ``path`` of all endpoints, or ``files``, one an endpoint."""
 
-    path: File | None = None
-    files: dict[Name, File] | None = None
+    path: str | None = None  # of these files, each is one of the manifest's own
+    files: dict[Name, str] | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> "_Format":

@@ -41,7 +41,7 @@ def load(folder: Path, entry: Mapping[str, Any]) -> Run:
     """Opens the files of the manifest's ``entry`` in ONNX Runtime, on the CPU; its errors become ``FormatFailed``."""
     runtime = _package("onnxruntime")
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 4  # fatal ones; others are raised
     sessions = {}
     for endpoint, file in entry["files"].items():
         with attempt(f"ONNX Runtime cannot open endpoint {endpoint!r}"):
