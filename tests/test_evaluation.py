@@ -13,7 +13,8 @@ from keras_gen import data
 from keras_gen.core.errors import InvalidInput, OutputFailed
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Labels, Normal, Uniform, draw
+from keras_gen.core.inputs import Labels
+from keras_gen.core.noise import Normal, Uniform, draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.core.sampler import Sampler
 from keras_gen.evaluation import evaluate, latent

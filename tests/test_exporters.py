@@ -17,7 +17,8 @@ from onnx import TensorProto, helper
 from keras_gen import GAN, VAE, Classifier, GatedPixelCNN, InvalidInput, OutputFailed
 from keras_gen.core.errors import ExportFailed
 from keras_gen.core.files import sha256
-from keras_gen.core.noise import Images, Normal, draw
+from keras_gen.core.inputs import Images
+from keras_gen.core.noise import Normal, draw
 from keras_gen.exporters import parity
 from keras_gen.exporters.float32_twin import float32_twin, in_float32
 from keras_gen.exporters.formats import FORMATS

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.inputs import Images, Input, KnownPixels, Labels, check_inputs  # noqa: F401 (moved at the end)
+from keras_gen.core.inputs import Input, check_inputs
 
 DRAW = "numpy Generator(Philox(key=first 16 bytes, little endian, of sha256('<seed>:<name>')))"
 BELOW_ONE = float(np.nextafter(np.float32(1.0), np.float32(0.0)))  # uniform noise ends here
