@@ -1,5 +1,6 @@
 """The command ``keras-gen``: reads arguments and calls the runner. Nothing heavy is imported before it is needed."""
 
+import functools
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import click
 
 import keras_gen
 from keras_gen.core.errors import ExportFailed, InvalidInput, OutputFailed, TrainingDiverged
+from keras_gen.core.input_kinds import INPUT_KINDS, texts_of
 
 
 class CleanErrors(click.Group):
@@ -80,7 +82,22 @@ def train(recipe: str, settings: tuple[str, ...], data: str | None, dry_run: boo
     click.echo(f"Run folder: {folder}")
 
 
-_LABEL = click.option("--label", type=int, help="Class-conditional models: the class of all images.")
+def _conditions(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--condition NAME=VALUE`` and the shorthands of the kinds of inputs, as the one argument ``conditions``: name -> text."""
+    shorthands = INPUT_KINDS.shorthands
+
+    @functools.wraps(command)
+    def gathered(condition: tuple[str, ...], **options: Any) -> Any:
+        words = {name: options.pop(f"condition_{name}") for name in shorthands}
+        return command(conditions=texts_of(words, condition), **options)
+
+    text = "What all images are drawn under, for models that take a condition; may be repeated."
+    gathered = click.option("--condition", multiple=True, metavar="NAME=VALUE", help=text)(gathered)
+    for name, shorthand in shorthands.items():
+        gathered = click.option(f"--{name}", f"condition_{name}", metavar=shorthand.value, help=shorthand.help)(
+            gathered
+        )
+    return gathered
 
 
 @main.command()
@@ -88,12 +105,12 @@ _LABEL = click.option("--label", type=int, help="Class-conditional models: the c
 @click.option("-n", default=64, show_default=True, help="How many images.")
 @click.option("--seed", default=0, show_default=True, help="A seed gives the same images everywhere.")
 @click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
-@_LABEL
-def sample(run: str, n: int, seed: int, out: str, label: int | None) -> None:
+@_conditions
+def sample(run: str, n: int, seed: int, out: str, conditions: dict[str, str]) -> None:
     """Draw images of RUN (a run folder, a .keras file or preset:NAME) into one picture."""
     from keras_gen import runner
 
-    click.echo(f"Wrote {runner.sample(run, n, seed, out, label)}")
+    click.echo(f"Wrote {runner.sample(run, n, seed, out, conditions)}")
 
 
 @main.command()
@@ -170,7 +187,7 @@ _SEED = click.option("--seed", default=0, show_default=True, help="Of the noise:
 @click.option("--steps", default=10, show_default=True, help="Images a walk, ends included.")
 @click.option("--path", metavar="NAME", help="linear or spherical  [default: spherical; of uniform noise linear]")
 @_SEED
-@_LABEL
+@_conditions
 def interpolate(run: str, out: str, **options: Any) -> None:
     """Walk between pairs of noise points."""
     from keras_gen.evaluation import latent_pictures
@@ -185,7 +202,7 @@ def interpolate(run: str, out: str, **options: Any) -> None:
 @click.option("--steps", default=10, show_default=True, help="Images a dimension.")
 @click.option("--reach", default=3.0, show_default=True, help="Normal noise goes from -REACH to REACH.")
 @_SEED
-@_LABEL
+@_conditions
 def traverse(run: str, out: str, **options: Any) -> None:
     """Move single dimensions of z, one a row; the rest stays one draw."""
     from keras_gen.evaluation import latent_pictures
@@ -213,7 +230,7 @@ def manifold(run: str, out: str, **options: Any) -> None:
 @click.option("--draws", default=100, show_default=True, help="From how many draws of the seed they are chosen.")
 @click.option("--scale", default=0.25, show_default=True, help="How far the neighbours of the sum may lie from it.")
 @_SEED
-@_LABEL
+@_conditions
 def arithmetic(run: str, out: str, **options: Any) -> None:
     """Add and subtract concepts, each the mean of a few draws (Radford et al. 2016, figure 7).
 

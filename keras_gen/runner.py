@@ -177,15 +177,25 @@ def _recorded(record: Mapping[str, Any]) -> Recipe:
         ) from error
 
 
-def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike, label: int | None = None) -> Path:
-    """Draws ``n`` images of a run or ``.keras`` file into one PNG grid; of one class, or of all in turn."""
+def sample(
+    run: str | os.PathLike,
+    n: int,
+    seed: int,
+    out: str | os.PathLike,
+    conditions: Mapping[str, str] | None = None,
+) -> Path:
+    """Draws ``n`` images of a run, ``.keras`` file or preset into one PNG grid.
+
+    ``conditions``: words of the command line, by name; those left out are their kinds' defaults (labels come in turn).
+    """
     from keras_gen.core.pictures import check_png, image_grid, save_picture
     from keras_gen.loading import load
 
     check_png(out)
     model = load(run)
     columns = max(1, round(n**0.5))
-    save_picture(image_grid(model.sample(n, seed, label=label), model.image_spec, columns=columns), out)
+    images = model.sample(n, seed, **model.parsed_conditions(conditions or {}))
+    save_picture(image_grid(images, model.image_spec, columns=columns), out)
     return Path(out)
 
 

@@ -22,7 +22,13 @@ FLOORS = [
             "core.files",
         ],
         [
+            "core.input_kinds",
+        ],
+        [
             "core.image_spec",
+        ],
+        [
+            "core.inputs",
         ],
         [
             "core.noise",
@@ -94,13 +100,14 @@ FLOORS = [
         [
             "evaluation",
             "exporters.float32_twin",
-            "exporters.manifest",
+            "exporters.manifest_fields",
             "exporters.formats",
             "exporters.conversion",
         ],
         [
             "evaluation.latent_arithmetic",
             "evaluation.subject",
+            "exporters.manifest",
         ],
         [
             "evaluation.latent_pictures",

@@ -253,7 +253,8 @@ def test_a_class_conditional_model_is_exported_with_its_labels(tmp_path):
     model = kg.GatedPixelCNN(kg.ImageSpec(3, 4, 1, 2), 4, 1, classes=3)
     manifest = model.export(tmp_path / "artifact", format=["saved_model", "onnx"])
     inputs = manifest["endpoints"]["sample"]["inputs"]
-    assert inputs["label"] == {"dtype": "int32", "shape": [None], "distribution": None, "range": [0, 2]}
+    said = {"dtype": "int32", "shape": [None], "distribution": None, "range": [0, 2]}
+    assert inputs["label"] == {"kind": "labels", **said, "default": "in turn"}
 
 
 # --- completion -------------------------------------------------------------------------------------------------------

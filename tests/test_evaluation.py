@@ -13,7 +13,8 @@ from keras_gen import data
 from keras_gen.core.errors import InvalidInput, OutputFailed
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Labels, Normal, Uniform, draw
+from keras_gen.core.inputs import Labels
+from keras_gen.core.noise import Normal, Uniform, draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.core.sampler import Sampler
 from keras_gen.evaluation import evaluate, latent
@@ -146,7 +147,7 @@ def test_labels_and_features_that_do_not_fit_are_said(digits, tmp_path, monkeypa
         def condition_spec(self):
             return {"label": Labels(5)}
 
-    with pytest.raises(InvalidInput, match=r"labels up to 9, the model knows 5 \(0 to 4\)"):
+    with pytest.raises(InvalidInput, match=r"digits: label 9 is out of range; wanted integers in \[0, 4\].*trained on"):
         evaluate(OfFive(train.images, train.image_spec), train, test, out=tmp_path / "new")
     bare = dataclasses.replace(test, features={"image": test.images})
     with pytest.raises(InvalidInput, match="wants a label for each image, which digits does not have"):

@@ -14,10 +14,11 @@ import pytest
 import tensorflow as tf
 from onnx import TensorProto, helper
 
-from keras_gen import GAN, VAE, InvalidInput, OutputFailed
+from keras_gen import GAN, VAE, Classifier, GatedPixelCNN, InvalidInput, OutputFailed
 from keras_gen.core.errors import ExportFailed
 from keras_gen.core.files import sha256
-from keras_gen.core.noise import Images, Normal, draw
+from keras_gen.core.inputs import Images
+from keras_gen.core.noise import Normal, draw
 from keras_gen.exporters import parity
 from keras_gen.exporters.float32_twin import float32_twin, in_float32
 from keras_gen.exporters.formats import FORMATS
@@ -124,7 +125,7 @@ def test_manifest_says_it_all(exported):
     assert manifest["trained_with"] == "float32"
     assert {"tensorflow", "keras", "numpy", "onnx", "tf2onnx", "onnxruntime"} == set(manifest["versions"])
     sample = manifest["endpoints"]["sample"]
-    normal = {"distribution": "normal", "mean": 0.0, "stddev": 1.0}
+    normal = {"kind": "normal", "distribution": "normal", "mean": 0.0, "stddev": 1.0}
     assert sample["inputs"]["z"] == {"dtype": "float32", "shape": [None, 4], **normal}
     levels = [0, model.image_spec.levels - 1]
     assert sample["outputs"]["image"] == {"dtype": "uint8", "shape": [None, 8, 8, 1], "range": levels}
@@ -140,7 +141,7 @@ def test_an_image_input_is_described_by_its_range():
     endpoint = build("gaussian_vae").endpoints()["encode"]
     described = describe_endpoint(endpoint, {"mean": np.zeros((3, 4), np.float32)})
     assert described["inputs"] == {
-        "image": {"dtype": "uint8", "shape": [None, 8, 8, 1], "distribution": None, "range": [0, 16]}
+        "image": {"kind": "images", "dtype": "uint8", "shape": [None, 8, 8, 1], "distribution": None, "range": [0, 16]}
     }
     assert described["outputs"] == {"mean": {"dtype": "float32", "shape": [None, 4], "range": None}}
 
@@ -220,7 +221,7 @@ def test_an_impure_endpoint_is_caught(artifact, monkeypatch, format_name):
     model, turns = build("ema_gan"), itertools.count()
     pure = model.generate
     monkeypatch.setattr(
-        model, "generate", lambda noise: tf.minimum(pure(noise), tf.constant(2 + 4 * next(turns), tf.uint8))
+        model, "generate", lambda noise, conditions: tf.minimum(pure(noise), tf.constant(2 + 4 * next(turns), tf.uint8))
     )
     fails(model, artifact, format_name, f"{format_name} endpoint 'sample' does not give what the model gives")
 
@@ -228,8 +229,26 @@ def test_an_impure_endpoint_is_caught(artifact, monkeypatch, format_name):
 def test_an_operation_without_onnx_is_named(artifact, monkeypatch):
     model = build("ema_gan")
     pure = model.generate
-    monkeypatch.setattr(model, "generate", lambda noise: pure({"z": tf.math.ndtri(tf.sigmoid(noise["z"]))}))
+    monkeypatch.setattr(model, "generate", lambda noise, conditions: pure({"z": tf.math.ndtri(tf.sigmoid(noise["z"]))}))
     fails(model, artifact, list(BOTH), "Endpoint 'sample'.*no operation Ndtri.*saved_model")
+
+
+@pytest.mark.parametrize("case", ["float64 convolutions", "1x1 images"])
+def test_what_onnx_runtime_refuses_is_a_failed_export(artifact, case):
+    if case == "1x1 images":
+        model, how = GatedPixelCNN((1, 1, 1, 2), 4, 1), "cannot run endpoint 'log_prob': Fail"
+    else:
+        model, how = Classifier((8, 8, 1, 17), 3, width=4, features=5, dtype="float64"), "open endpoint 'classify': Not"
+    fails(model, artifact, "onnx", f"written as onnx does not run. ONNX Runtime .*{how}.*Nothing was written")
+
+
+def test_names_that_no_reader_would_take_do_not_leave(artifact, monkeypatch):
+    model = build("ema_gan")
+    monkeypatch.setattr(model, "noise_spec", lambda: {"z/1": Normal((4,))})
+    monkeypatch.setattr(
+        model, "generate", lambda noise, conditions: tf.cast(noise["z/1"][:, None, None, :1], tf.uint8) * 0
+    )
+    fails(model, artifact, "saved_model", "manifest would be refused.*'endpoints.sample.inputs.z/1' is 'z/1'")
 
 
 def test_drawn_gaussian_pixels_leave_with_the_model(tmp_path):
@@ -246,7 +265,9 @@ def test_diverged_weights_do_not_leave(artifact):
 
 def test_undeclared_output_ranges_are_caught(artifact, monkeypatch):
     model = build("ema_gan")
-    monkeypatch.setattr(model, "generate", lambda noise: tf.fill((len(noise["z"]), 8, 8, 1), tf.constant(40, tf.uint8)))
+    monkeypatch.setattr(
+        model, "generate", lambda noise, conditions: tf.fill((len(noise["z"]), 8, 8, 1), tf.constant(40, tf.uint8))
+    )
     fails(model, artifact, "saved_model", r"declares \[0, 16\]")
 
 
@@ -461,13 +482,52 @@ TAMPERED = {
         lambda path: (path / NAME).write_text((path / NAME).read_text().replace('"stddev": 1.0', '"stddev": 1.1')),
         r"manifest\.json was changed after",
     ),
-    "field missing": (edited(lambda m: m.pop("endpoints")), "field 'endpoints' is None; wanted dict"),
-    "checksum missing": (edited(lambda m: m["files"]["onnx/sample.onnx"].pop("sha256")), "field 'sha256'"),
+    "field missing": (edited(lambda m: m.pop("endpoints")), "field 'endpoints' is missing"),
+    "checksum missing": (
+        edited(lambda m: m["files"]["onnx/sample.onnx"].pop("sha256")),
+        r"field 'files\.onnx/sample\.onnx\.sha256' is missing",
+    ),
     "file unlisted": (edited(lambda m: m["files"].pop("onnx/sample.onnx")), "lists no checksum"),
     "traversal": (edited(lambda m: m["files"].update({"../x": ENTRY})), r"'\.\./x', which lies outside"),
     "deep traversal": (edited(lambda m: m["files"].update({"onnx/../../x": ENTRY})), "lies outside"),
     "absolute": (edited(lambda m: m["files"].update({"/etc/passwd": ENTRY})), "'/etc/passwd', which lies outside"),
     "windows": (edited(lambda m: m["files"].update({"..\\x": ENTRY})), "lies outside"),
+    "deep nesting": (lambda path: (path / NAME).write_text("[" * 100_000), "no complete JSON"),
+    "huge manifest": (lambda path: (path / NAME).write_text(" " * (16 << 20) + "1"), "is no manifest"),
+    "huge shape": (
+        edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(shape=[None, 10**9])),
+        r"'endpoints\.sample\.inputs\.z\.shape\.1.*' is 1000000000; .*less than or equal to 1048576",
+    ),
+    "huge product": (
+        edited(lambda m: m["endpoints"]["sample"]["outputs"]["image"].update(shape=[None, 10**4, 10**4, 1])),
+        r"outputs\.image\.shape' is \[None, 10000, 10000, 1\]; .*at most 4194304 values",
+    ),
+    "negative shape": (edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(shape=[None, -4])), r"is -4; "),
+    "shape a word": (edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(shape="4")), "'4'; .*valid list"),
+    "dtype": (
+        edited(lambda m: m["endpoints"]["sample"]["inputs"]["z"].update(dtype="O")),
+        r"z\.dtype' is 'O'; .*'float32'",
+    ),
+    "range": (edited(lambda m: m["endpoints"]["sample"]["outputs"]["image"].update(range=[16, 0])), "lower end first"),
+    "levels": (edited(lambda m: m["image_spec"].update(levels=True)), r"image_spec\.levels' is True"),
+    "another image": (edited(lambda m: m["image_spec"].update(height=9)), "'sample' gives .*, as image_spec says"),
+    "endpoints a list": (
+        edited(lambda m: m.update(endpoints=["sample"])),
+        r"'endpoints' is \['sample'\]; .*dictionary",
+    ),
+    "a name": (
+        edited(lambda m: m["endpoints"].update({"../x": m["endpoints"]["sample"]})),
+        r"'endpoints\.\.\./x' is '\.\./x'",
+    ),
+    "bytes a word": (
+        edited(lambda m: m["files"]["onnx/sample.onnx"].update(bytes="1")),
+        "bytes' is '1'; .*valid integer",
+    ),
+    "no format": (edited(lambda m: m.update(formats={})), "'formats' is {}"),
+    "a path and files": (
+        edited(lambda m: m["formats"]["onnx"].update(path="saved_model/1")),
+        "either 'path' or 'files'",
+    ),
     "opened elsewhere": (edited(lambda m: m["formats"]["onnx"]["files"].update(sample="../x")), "'../x' but lists"),
 }
 

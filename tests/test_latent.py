@@ -22,7 +22,8 @@ from PIL import Image
 import keras_gen as kg
 from keras_gen.cli import main
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.noise import Labels, Normal, Uniform, draw
+from keras_gen.core.inputs import Labels
+from keras_gen.core.noise import Normal, Uniform, draw
 from keras_gen.core.pictures import beside, check_png, image_grid, sign
 from keras_gen.evaluation import latent
 from keras_gen.evaluation.latent_arithmetic import arithmetic, picture

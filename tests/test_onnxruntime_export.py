@@ -201,9 +201,9 @@ def test_a_refusal_of_the_process_has_exit_code_2(tmp_path):
 def test_a_label_is_drawn_or_refused(pristine, tmp_path):
     model = GatedPixelCNN((4, 5, 1, 2), 4, 1, classes=3)
     model.export(tmp_path / "a", format="onnx")
-    images, _ = draw_script.draw(tmp_path / "a", 6, seed=4, label=2)
+    images, _ = draw_script.draw(tmp_path / "a", 6, seed=4, conditions={"label": "2"})
     np.testing.assert_array_equal(images, model.sample(6, seed=4, label=2))
-    with pytest.raises(draw_script.Refused, match="--label 3 is none of the model's classes; give one from 0 to 2"):
-        draw_script.draw(tmp_path / "a", 6, seed=4, label=3)
-    with pytest.raises(draw_script.Refused, match="--label is of class-conditional models"):
-        draw_script.draw(pristine, 6, seed=4, label=1)
+    with pytest.raises(draw_script.Refused, match="label=3 is out of range; give integers from 0 to 2"):
+        draw_script.draw(tmp_path / "a", 6, seed=4, conditions={"label": "3"})
+    with pytest.raises(draw_script.Refused, match="takes no condition 'label'; it takes noise alone"):
+        draw_script.draw(pristine, 6, seed=4, conditions={"label": "1"})

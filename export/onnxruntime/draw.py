@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Draws images from an artifact of keras_gen with NumPy, ONNX Runtime and Pillow alone.
 
-    python draw.py ARTIFACT -n 64 --seed 0 --out grid.png
+    python draw.py ARTIFACT -n 64 --seed 0 --condition label=3 --out grid.png
 
-The artifact's manifest.json says what noise ``sample.onnx`` eats and how it is drawn from a seed; the pictures are
-those of ``model.sample(n, seed)``. Neither keras_gen nor TensorFlow is needed, and none is imported.
+The artifact's manifest.json says what noise ``sample.onnx`` takes and how it is drawn from a seed, and what numbers it
+takes beside; the pictures are those of ``model.sample(n, seed)``. Neither keras_gen nor TensorFlow is needed, and none is
+imported.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,16 @@ import numpy as np
 
 SCHEMA = "keras_gen/artifact/1"
 DRAW = "numpy Generator(Philox(key=first 16 bytes, little endian, of sha256('<seed>:<name>')))"
-DISTRIBUTIONS: dict[str, Callable] = {
+# Kinds of noise, and how a generator draws them.
+NOISE: dict[str, Callable] = {
     "normal": lambda generator, shape: generator.standard_normal(shape, dtype=np.float32),
     "uniform": lambda generator, shape: generator.random(shape, dtype=np.float32),
 }
+# Kinds of numbers that mean more than numbers within a range, and are not made here.
+FOREIGN = ("images", "known_pixels")
+NUMBERS = ("float32", "float64", "int32", "int64", "uint8")
+IN_TURN = "in turn"
+MOST_VALUES = 1 << 22  # of one example
 BATCH_SIZE = 64
 CELL = 40  # pixels; smaller images are enlarged by whole factors
 GAP = 4
@@ -44,7 +51,7 @@ def read_manifest(folder: Path, verify: bool) -> dict[str, Any]:
         manifest = json.loads(path.read_bytes())
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}; give the folder that model.export wrote") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"{path} is no complete JSON ({error}); export the model again") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise Refused(f"{path} is not of schema {SCHEMA!r}; use the draw.py that came with the artifact's keras_gen")
@@ -52,53 +59,113 @@ def read_manifest(folder: Path, verify: bool) -> dict[str, Any]:
     digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
     if verify and digest != manifest.get("manifest_sha256"):
         raise Refused(f"{path} was changed after it was written: wrong SHA-256; export the model again")
-    if manifest["draw"] != DRAW:
-        raise Refused(f"{path} draws noise in a way unknown here ({manifest['draw']}); use a newer draw.py")
+    if (drawn := field(manifest, "draw", str)) != DRAW:
+        raise Refused(f"{path} draws noise in a way unknown here ({drawn}); use a newer draw.py")
     return manifest
+
+
+def field(mapping: Mapping[str, Any], *names: Any) -> Any:
+    """What lies below the names, the last of which is the type wanted there; ``Refused`` where it is missing or another."""
+    *path, kind = names
+    found: Any = mapping
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    if type(found) is not kind:
+        where = ".".join(map(str, path))
+        raise Refused(f"the manifest's {where} is {found!r:.60}; wanted {kind.__name__}: export the model again")
+    return found
 
 
 def sample_file(folder: Path, manifest: Mapping[str, Any], verify: bool) -> Path:
     """The path of ``sample.onnx``, its checksum compared if ``verify``."""
-    entry = manifest["formats"].get("onnx")
-    if entry is None or "sample" not in entry["files"]:
-        held = ", ".join(manifest["formats"])
-        raise Refused(f"{folder} holds no ONNX file of 'sample' (formats: {held}); export with format='onnx'")
-    name = entry["files"]["sample"]
+    formats = field(manifest, "formats", dict)
+    if "sample" not in (field(formats, "onnx", "files", dict) if "onnx" in formats else {}):
+        raise Refused(
+            f"{folder} holds no ONNX file of 'sample' (formats: {', '.join(formats)}); export with format='onnx'"
+        )
+    name = field(formats, "onnx", "files", "sample", str)
+    if "\0" in name or len(name) > 1024:
+        raise Refused(f"{folder / 'manifest.json'} names {name!r:.60}, which is no file's name; do not use it")
     path = folder / name
     if os.path.isabs(name) or not path.resolve().is_relative_to(folder.resolve()):
         raise Refused(f"{folder / 'manifest.json'} names {name!r}, which lies outside the artifact; do not use it")
     if not path.is_file():
         raise Refused(f"{path} is missing; export the model again")
-    if verify and hashlib.sha256(path.read_bytes()).hexdigest() != manifest["files"][name]["sha256"]:
+    if verify and hashlib.sha256(path.read_bytes()).hexdigest() != field(manifest, "files", name, "sha256", str):
         raise Refused(f"{path} is not the file that was exported: wrong SHA-256; export the model again")
     return path
 
 
-def labels_of(name: str, entry: Mapping[str, Any], n: int, label: int | None) -> np.ndarray:
-    """``n`` class labels: the one asked for, or all classes in turn, as ``model.sample`` does."""
-    low, high = entry["range"]
-    if label is not None and not low <= label <= high:
-        raise Refused(f"--label {label} is none of the model's classes; give one from {low} to {high}")
-    return np.full(n, label, np.int32) if label is not None else np.arange(n, dtype=np.int32) % (high + 1)
+def kind_of(name: str, entry: Mapping[str, Any]) -> str:
+    """The kind of an input. Artifacts of before kinds had names say the distribution of noise, and else hold labels."""
+    dtype, shape, noise = field(entry, "dtype", str), field(entry, "shape", list), entry.get("distribution")
+    if (
+        not shape
+        or not all(type(side) is int and side >= 0 for side in shape[1:])
+        or math.prod(shape[1:]) > MOST_VALUES
+    ):
+        raise Refused(f"the manifest gives {name!r} the shape {shape!r:.80}; export the model again")
+    before = noise or ("labels" if dtype == "int32" and len(shape) == 1 else None)
+    kind = entry.get("kind") or before
+    if not isinstance(kind, str | None):
+        raise Refused(f"the manifest says that {name!r} is of kind {kind!r:.60}; export the model again")
+    if noise is None and (kind in NOISE or kind in FOREIGN or not is_numbers(entry)):
+        raise Refused(
+            f"'sample' wants {name!r} of kind {kind!r}, which cannot be drawn from a seed or given as numbers; use keras_gen"
+        )
+    if noise is not None and kind not in NOISE:
+        raise Refused(f"'sample' wants {name!r}, noise of kind {kind!r}, which is unknown here; use a newer draw.py")
+    return kind
+
+
+def is_numbers(entry: Mapping[str, Any]) -> bool:
+    """Whether an input can be given as numbers, whatever its kind: one or a row of them, within a range."""
+    dtype, ends = entry["dtype"], entry.get("range")
+    if dtype not in NUMBERS or len(entry["shape"]) > 2 or not isinstance(ends, list) or len(ends) != 2:
+        return False
+    held = np.finfo(dtype) if "float" in dtype else np.iinfo(dtype)
+    types = (int, float) if "float" in dtype else (int,)
+    return all(type(end) in types for end in ends) and held.min <= ends[0] <= ends[1] <= held.max
+
+
+def numbers_of(name: str, entry: Mapping[str, Any], n: int, text: str | None) -> np.ndarray:
+    """A condition of ``n`` images: what was asked for, or its default, as ``model.sample`` takes it: ``[n, *shape]``."""
+    (low, high), shape, dtype = entry["range"], entry["shape"][1:], entry["dtype"]
+    number, what = (int, "integer") if "int" in dtype else (float, "number")
+    wanted = f"{what}s from {low} to {high}"
+    default = entry.get("default", None if "kind" in entry else IN_TURN)
+    if text is None and default == IN_TURN and number is int:
+        return np.broadcast_to(
+            (low + np.arange(n) % (high - low + 1)).astype(dtype).reshape(n, *[1] * len(shape)), (n, *shape)
+        )
+    if text is None and type(default) not in (int, float):
+        raise Refused(f"'sample' wants {name!r}; give it with --condition {name}=..., {wanted}")
+    try:
+        words = text.split(",") if text is not None else [default] * math.prod(shape)
+        values = [number(word) for word in words]
+    except (ValueError, OverflowError) as error:
+        raise Refused(f"{name}={text} is no {what}; give {wanted}") from error
+    if len(values) != math.prod(shape):
+        raise Refused(f"{name}={text} holds {len(values)} of {math.prod(shape)} numbers; separate them by commas")
+    if number is float:
+        with np.errstate(over="ignore"):
+            values = [float(np.array(value, dtype)) for value in values]  # the range is one of rounded numbers
+    if not all(low <= value <= high for value in values):  # NaN does not lie there
+        raise Refused(f"{name}={default if text is None else text} is out of range; give {wanted}")
+    return np.broadcast_to(np.array(values, dtype).reshape(shape), (n, *shape))
 
 
 def input_batches(
-    inputs: Mapping[str, Any], n: int, seed: int, label: int | None = None
+    inputs: Mapping[str, Any], n: int, seed: int, conditions: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The seed's noise for ``n`` images, by the manifest's recipe, and labels: name -> ``[up to 64, *shape]`` at a time."""
-    labels = {
-        name: labels_of(name, entry, n, label)
-        for name, entry in inputs.items()
-        if entry["distribution"] is None and entry["dtype"] == "int32" and len(entry["shape"]) == 1
-    }
-    if label is not None and not labels:
-        raise Refused("--label is of class-conditional models; leave it out")
-    inputs = {name: entry for name, entry in inputs.items() if name not in labels}
-    for name, entry in inputs.items():
-        if entry["distribution"] not in DISTRIBUTIONS:
-            raise Refused(
-                f"'sample' wants {name!r}, which cannot be drawn from a seed; this script serves noise and labels"
-            )
+    """The seed's noise for ``n`` images, by the manifest's recipe, and conditions: name -> ``[up to 64, *shape]`` at a time."""
+    conditions = conditions or {}
+    kinds = {name: kind_of(name, field(inputs, name, dict)) for name in inputs}
+    given = [name for name, kind in kinds.items() if kind not in NOISE]
+    if unknown := [name for name in conditions if name not in given]:
+        takes = f"it takes {', '.join(given)}" if given else "it takes noise alone; leave it out"
+        raise Refused(f"the model takes no condition {unknown[0]!r}; {takes}")
+    numbers = {name: numbers_of(name, inputs[name], n, conditions.get(name)) for name in given}
     generators = {}
     for name in inputs:
         key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16], "little")
@@ -106,25 +173,58 @@ def input_batches(
     for start in range(0, n, BATCH_SIZE):
         count = min(BATCH_SIZE, n - start)
         yield {
-            name: DISTRIBUTIONS[entry["distribution"]](generators[name], (count, *entry["shape"][1:]))
+            name: numbers[name][start : start + count]
+            if name in numbers
+            else NOISE[kinds[name]](generators[name], (count, *entry["shape"][1:]))
             for name, entry in inputs.items()
-        } | {name: values[start : start + count] for name, values in labels.items()}
+        }
+
+
+def conditions_of(pairs: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` words as name -> value, each name once."""
+    conditions: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name or name in conditions:
+            raise Refused(f"--condition {pair} is {'given twice' if name in conditions else 'no NAME=VALUE'}")
+        conditions[name] = text
+    return conditions
 
 
 def draw(
-    artifact: Path, n: int, seed: int, verify: bool = True, threads: int = 1, label: int | None = None
+    artifact: Path,
+    n: int,
+    seed: int,
+    verify: bool = True,
+    threads: int = 1,
+    conditions: Mapping[str, str] | None = None,
 ) -> tuple[np.ndarray, int]:
-    """``n`` images of the seed, uint8 ``[n, h, w, c]``, and how many levels their channels have."""
+    """``n`` images of the seed under the conditions, uint8 ``[n, h, w, c]``, and how many levels their channels have."""
     manifest = read_manifest(artifact, verify)
     path = sample_file(artifact, manifest, verify)
     import onnxruntime  # half of the start's time: not before the arguments are known to be good
 
+    inputs, levels = (
+        field(manifest, "endpoints", "sample", "inputs", dict),
+        field(manifest, "image_spec", "levels", int),
+    )
+    if not 2 <= levels <= 256:
+        raise Refused(f"the manifest says that images have {levels} levels; wanted 2 to 256: export the model again")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    inputs = manifest["endpoints"]["sample"]["inputs"]
-    images = [session.run(["image"], noise)[0] for noise in input_batches(inputs, n, seed, label)]
-    return np.concatenate(images), manifest["image_spec"]["levels"]
+    options.log_severity_level = 4  # fatal errors; others are raised
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        images = [session.run(["image"], given)[0] for given in input_batches(inputs, n, seed, conditions)]
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # ONNX Runtime's have no common class
+        raise Refused(
+            f"ONNX Runtime cannot run {path}: {str(error).splitlines()[0]}; export the model again"
+        ) from error
+    if any(part.dtype != np.uint8 or part.ndim != 4 for part in images):
+        raise Refused(f"{path} gives no images; export the model again")
+    return np.concatenate(images), levels
 
 
 def grid(images: np.ndarray, levels: int) -> np.ndarray:
@@ -163,7 +263,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("artifact", type=Path, help="folder that model.export(..., format='onnx') wrote")
     parser.add_argument("-n", type=int, default=64, help="how many images (64)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same images (0)")
-    parser.add_argument("--label", type=int, help="class of all images, for class-conditional models (all in turn)")
+    parser.add_argument(
+        "--condition",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what all images are drawn under; repeatable",
+    )
+    parser.add_argument("--label", metavar="N", help="the same as --condition label=N: the class (all in turn)")
     parser.add_argument("--out", type=Path, default=Path("grid.png"), help="PNG to write (grid.png)")
     parser.add_argument("--threads", type=int, default=1, help="threads of ONNX Runtime (1, best for small models)")
     parser.add_argument(
@@ -176,7 +283,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise Refused(f"-n {options.n} --threads {options.threads}; give integers of at least 1")
         if not options.out.parent.is_dir():
             raise Refused(f"cannot write {options.out}: {options.out.parent} is no folder")
-        images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads, options.label)
+        pairs = options.condition + ([f"label={options.label}"] if options.label is not None else [])
+        conditions = conditions_of(pairs)
+        images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads, conditions)
         write_png(grid(images, levels), options.out)
     except Refused as refusal:
         print(f"draw.py: {refusal}.", file=sys.stderr)

@@ -1,10 +1,10 @@
-"""What leaves with a model: a pure function and the inputs that it eats."""
+"""What leaves with a model: a pure function and the inputs that it takes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from keras_gen.core.noise import Input
+from keras_gen.core.inputs import Input
 
 
 @dataclasses.dataclass(frozen=True)

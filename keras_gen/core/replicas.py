@@ -4,14 +4,13 @@ Gradients are summed over the replicas of a strategy, so a loss must be divided 
 the noise of the one-device step, split, so that two replicas do what one would have done.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_gen.core.noise import NoiseSpec, Normal, Uniform
+from keras_gen.core.inputs import Input
 
 
 def replica_count() -> int:
@@ -29,12 +28,14 @@ def global_mean(per_example: tf.Tensor) -> tf.Tensor:
 
 
 def step_noise(
-    spec: NoiseSpec, batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
+    spec: Mapping[str, Input], batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
 ) -> dict[str, tf.Tensor]:
-    """Noise for this replica's ``batch`` examples in training step ``step``: name -> ``[batch, *shape]``, float32.
+    """Noise for this replica's ``batch`` examples in training step ``step``: name -> ``[batch, *shape]``.
+
+    Any kind that ``of_uniforms`` makes can be drawn: noise, and conditions of fakes, such as ``Labels``.
 
     A pure function of its arguments and the replica's place: each replica takes its slice of the draw for the global
-    batch, so replicas never share noise, and together they eat what one device would have eaten. ``turn`` tells apart
+    batch, so replicas never share noise, and together they take what one device would have eaten. ``turn`` tells apart
     several draws in one step (critic turns).
     """
     context = tf.distribute.get_replica_context()
@@ -49,20 +50,16 @@ def step_noise(
     return noise
 
 
-def _draw(kind: Normal | Uniform, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
-    """``[n, *kind.shape]`` float32 from Philox bits.
+def _draw(kind: Input, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
+    """``[n, *kind.shape]`` from Philox bits.
 
     The bits are the same on every device and under XLA; TensorFlow's own normals and uniforms made of them are not (XLA
     takes other bits for its floats), so the floats are made here.
     """
-    coordinates = 2 if isinstance(kind, Normal) else 1
-    shape = tf.concat([[coordinates, n], tf.constant(kind.shape, tf.int32)], 0)
+    shape = tf.concat([[kind.uniforms or 1, n], tf.constant(kind.shape, tf.int32)], 0)
     bits = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
     uniform = tf.cast(tf.bitwise.right_shift(bits, tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24  # [0, 1)
-    if isinstance(kind, Uniform):
-        return uniform[0]
-    # Box and Muller 1958; 1 - u lies in (0, 1].
-    return tf.sqrt(-2.0 * tf.math.log(1.0 - uniform[0])) * tf.cos(2.0 * math.pi * uniform[1])
+    return kind.of_uniforms(uniform)
 
 
 @keras.saving.register_keras_serializable("keras_gen")

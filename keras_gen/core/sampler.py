@@ -5,27 +5,29 @@ from typing import Any
 
 import numpy as np
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.noise import Labels, NoiseSpec, NoiseStream
+from keras_gen.core.inputs import Input, check_inputs
+from keras_gen.core.noise import NoiseSpec, NoiseStream, draw
 
 DEFAULT_BATCH_SIZE = 64
 
 
 class Sampler:
-    """What can be sampled by seed: it says what noise it eats and what images that gives.
+    """What can be sampled by seed: it says what noise it takes and what images that gives.
 
-    A subclass has ``noise_spec``, ``images_of`` and, if it wants labels, ``condition_spec``.
+    A subclass has ``noise_spec``, ``images_of`` and, if it takes more than noise, ``condition_spec``.
     """
 
     # Whether a batch of another size is compiled for anew: long loops of small steps, under XLA.
     compiled_sampling = False
 
     def noise_spec(self) -> NoiseSpec:
-        """Name -> distribution and per-example shape of the noise that it eats."""
-        raise NotImplementedError(f"{type(self).__name__} must say what noise it eats.")
+        """Name -> distribution and per-example shape of the noise that it takes."""
+        raise NotImplementedError(f"{type(self).__name__} must say what noise it takes.")
 
-    def condition_spec(self) -> Mapping[str, Labels]:
-        """Name -> what else it eats: the labels of class-conditional models."""
+    def condition_spec(self) -> Mapping[str, Input]:
+        """Name -> what else it takes, such as the labels of class-conditional models."""
         return {}
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
@@ -35,25 +37,42 @@ class Sampler:
     def checked_conditions(
         self, conditions: Mapping[str, Any], n: int, *, required: bool = False
     ) -> dict[str, np.ndarray]:
-        """The conditions of ``n`` examples as arrays. Those left out, or None, go through the classes, unless ``required``."""
-        spec, given = self.condition_spec(), {name: value for name, value in conditions.items() if value is not None}
-        if unknown := set(given) - set(spec):
+        """The conditions of ``n`` examples as arrays. Those left out, or None, are their kind's defaults, unless ``required``."""
+        spec, given = self._known(conditions), {name: value for name, value in conditions.items() if value is not None}
+        if not required:
+            defaults = {name: kind.defaults(n) for name, kind in spec.items() if name not in given}
+            given |= {name: values for name, values in defaults.items() if values is not None}
+        checked = check_inputs(spec, given, type(self).__name__, n)
+        return {name: checked[name] for name in spec}
+
+    def parsed_conditions(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Conditions from words of a command line, each parsed by its kind: what ``sample`` takes."""
+        spec = self._known(texts)
+        return {name: spec[name].parse(name, text) for name, text in texts.items()}
+
+    def shown_conditions(self, n: int, seed: int) -> dict[str, np.ndarray]:
+        """Conditions to look at a model under: the kinds' defaults or, where a kind has none, the seed's draws."""
+        spec = self.condition_spec()
+        drawn = draw({name: kind for name, kind in spec.items() if kind.default is None}, n, seed)
+        return self.checked_conditions(drawn, n)
+
+    def _known(self, conditions: Mapping[str, Any]) -> Mapping[str, Input]:
+        """The model's conditions; ``InvalidInput`` if another is given."""
+        spec = self.condition_spec()
+        if unknown := [name for name, value in conditions.items() if value is not None and name not in spec]:
             raise InvalidInput(
-                f"{type(self).__name__} got the condition {sorted(unknown)[0]!r}; it takes {', '.join(spec) or 'none'}."
+                f"{type(self).__name__} got the condition {unknown[0]!r}; it takes {', '.join(spec) or 'none'}."
             )
-        if missing := [name for name in spec if name not in given and required]:
-            raise InvalidInput(f"{type(self).__name__} wants {missing[0]}=, one an image.")
-        return {name: kind.check(name, given.get(name, np.arange(n) % kind.count), n) for name, kind in spec.items()}
+        return spec
 
     def sample(self, n: int, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
         """``n`` images, uint8 ``[n, h, w, c]``; a seed gives the same images whatever the batch size.
 
-        Class-conditional models take ``label``, one or ``n`` integers; without it the classes come in turn.
+        Conditions are those of ``condition_spec``, one for all images or ``n``. Class-conditional models take ``label``, an
+        integer; without it the classes come in turn.
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise InvalidInput(f"n={n!r} images cannot be drawn; give an integer of at least 1.")
-        if batch_size < 1:
-            raise InvalidInput(f"batch_size={batch_size!r}; give an integer of at least 1.")
         if not self.noise_spec():
             raise InvalidInput(
                 f"{type(self).__name__} draws no images from noise; it works on images that it is given."
@@ -69,6 +88,7 @@ class Sampler:
         batch_size: int,
     ) -> np.ndarray:
         """``draw(noise, inputs)`` of ``n`` examples, batch by batch; the noise is the seed's, whatever the batch size."""
+        batch_size = integer("batch_size", batch_size, 1)
         stream = NoiseStream(self.noise_spec(), seed)
         parts = []
         for start in range(0, n, batch_size):

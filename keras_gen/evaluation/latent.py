@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.noise import Normal, Uniform, draw
+from keras_gen.core.noise import BELOW_ONE, Normal, Uniform, draw
 from keras_gen.core.registry import Registry
 
 BATCH = 256
 MOST_DIMENSIONS = 10  # walked where none are named; papers' latents have up to some hundreds
-BELOW_ONE = float(np.nextafter(np.float32(1.0), np.float32(0.0)))  # uniform noise ends here
 Path = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -72,7 +71,7 @@ def at_least(argument: str, value: Any, least: int) -> int:
 def held(model: Any, conditions: Mapping[str, Any], rows: int, repeats: int) -> dict[str, np.ndarray]:
     """The conditions of ``rows`` rows of images, each held along its row: name -> ``[rows * repeats]``.
 
-    One value is that of all rows. A condition left out goes through the classes row by row, as in ``sample``.
+    One value is that of all rows. A condition left out is its kind's default, row by row, as in ``sample``.
     """
     checked = model.checked_conditions(conditions, rows)
     return {name: np.repeat(values, repeats, axis=0) for name, values in checked.items()}
@@ -84,7 +83,7 @@ def render(
     """What noise shows: images as fractions of the highest level, float32 ``[n, h, w, c]`` in ``[0, 1]``.
 
     A decoder's mean where images are binary, since a coin a pixel would hide what the latent says; else the model's own
-    image. Conditions left out go through the classes in turn.
+    image. Conditions left out are their kinds' defaults.
     """
     count = len(next(iter(noise.values())))
     inputs = held(model, conditions or {}, count, 1)
@@ -96,8 +95,8 @@ def render(
         if binary:
             parts.append(np.asarray(model.decode(batch["z"]), np.float32))
             continue
-        labels = {name: values[part] for name, values in inputs.items()}
-        parts.append(model.images_of(batch, labels).astype(np.float32) / (model.image_spec.levels - 1))
+        conditions = {name: values[part] for name, values in inputs.items()}
+        parts.append(model.images_of(batch, conditions).astype(np.float32) / (model.image_spec.levels - 1))
     return np.concatenate(parts)
 
 
@@ -116,7 +115,7 @@ def interpolation(
         pairs, steps: how many walks (at least 1) of how many images (at least 2).
         path: ``"linear"`` or ``"spherical"``; default: along the sphere for normal ``z``, straight for uniform.
         seed: of the ends: the seed's draw i goes to draw ``pairs + i``.
-        conditions: of class-conditional models, one for all walks or one a walk; default: the classes in turn.
+        conditions: of conditional models, one for all walks or one a walk; default: labels in turn.
 
     Raises:
         InvalidInput: a model without ``z``, an unknown path, an arc through uniform noise (it leaves the cube).
@@ -164,7 +163,7 @@ def traversal(
         steps: images a row, at least 2.
         reach: normal ``z`` moves over ``[-reach, reach]``; uniform ``z`` over its own range, ``[0, 1)``.
         seed: of the draw.
-        conditions: of class-conditional models, one of each; default: that of the first sample, class 0.
+        conditions: of conditional models, one of each; default: that of the first sample, such as class 0.
 
     Raises:
         InvalidInput: a model without ``z``, a dimension that it has not, ``steps`` or ``reach`` that make no walk.

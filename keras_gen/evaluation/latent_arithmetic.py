@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.noise import Uniform, draw
+from keras_gen.core.noise import BELOW_ONE, Uniform, draw
 from keras_gen.core.pictures import beside, image_grid, sign, stacked
-from keras_gen.evaluation.latent import BELOW_ONE, at_least, encoded, held, latent_of, render
+from keras_gen.evaluation.latent import at_least, encoded, held, latent_of, render
 
 DRAWS = 100  # the report's sample grid shows as many, ten a row
 CENTRE = 4  # of a 3 x 3 block, row by row
@@ -75,7 +75,7 @@ def arithmetic(
         seed: of the draws, and of the neighbours'.
         draws: from how many draws the indices choose.
         scale: eight neighbours of y have uniform noise in ``[-scale, scale]`` added to it.
-        conditions: of class-conditional models, one of each, under which everything is drawn.
+        conditions: of conditional models, one of each, under which everything is drawn.
 
     Raises:
         InvalidInput: a model without ``z``, an empty concept, concepts of different sizes, an index outside the draws,

@@ -1,7 +1,11 @@
-"""The latent tools on a run or ``.keras`` file: each draws one picture and returns what it shows, in words."""
+"""The latent tools on a run or ``.keras`` file: each draws one picture and returns what it shows, in words.
+
+``conditions`` are the words of a command line, by name, as ``Sampler.parsed_conditions`` reads them.
+"""
 
 import os
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ from keras_gen.evaluation import latent, latent_arithmetic
 from keras_gen.loading import load
 
 Location = str | os.PathLike
+NONE: Mapping[str, str] = types.MappingProxyType({})
 
 
 def interpolate(
@@ -21,11 +26,11 @@ def interpolate(
     steps: int = 10,
     path: str | None = None,
     seed: int = 0,
-    label: int | None = None,
+    conditions: Mapping[str, str] = NONE,
 ) -> str:
     """Walks between pairs of noise points, one a row; see ``latent.interpolation``."""
     model = _model(run, out)
-    images = latent.interpolation(model, pairs, steps, path=path, seed=seed, label=label)
+    images = latent.interpolation(model, pairs, steps, path=path, seed=seed, **model.parsed_conditions(conditions))
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
     return f"{pairs} {latent.path_of(model, path)} walks of {steps} steps between draws of seed {seed}, one a row"
 
@@ -38,11 +43,12 @@ def traverse(
     steps: int = 10,
     reach: float = 3.0,
     seed: int = 0,
-    label: int | None = None,
+    conditions: Mapping[str, str] = NONE,
 ) -> str:
     """Single dimensions of z moved, one a row; see ``latent.traversal``."""
     model = _model(run, out)
-    images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, label=label)
+    given = model.parsed_conditions(conditions)
+    images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, **given)
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
     rows = ", ".join(map(str, latent.dimensions_of(model, dimensions)))
     return f"dimensions {rows} of z, one a row, in {steps} steps; the rest is the first draw of seed {seed}"
@@ -65,11 +71,12 @@ def arithmetic(
     seed: int = 0,
     draws: int = latent_arithmetic.DRAWS,
     scale: float = 0.25,
-    label: int | None = None,
+    conditions: Mapping[str, str] = NONE,
 ) -> str:
     """A sum of concepts; see ``latent_arithmetic.arithmetic``."""
-    options = {"seed": seed, "draws": draws, "scale": scale, "label": label}
-    result = latent_arithmetic.arithmetic(_model(run, out), plus, minus, add, **options)
+    model = _model(run, out)
+    options = {"seed": seed, "draws": draws, "scale": scale, **model.parsed_conditions(conditions)}
+    result = latent_arithmetic.arithmetic(model, plus, minus, add, **options)
     save_picture(latent_arithmetic.picture(result), out)
     terms = (",".join(map(str, concept)) for concept in (plus, minus, add))
     return "mean({}) - mean({}) + mean({}) of the draws of seed {}; below, the same sum of their pixels".format(

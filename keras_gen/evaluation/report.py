@@ -165,7 +165,7 @@ def _check(
             raise InvalidInput(
                 f"{role} holds {len(data)} images; precision and recall need at least {PRECISION_NEIGHBOURS + 1}."
             )
-    _check_labels(model, test)
+    _check_conditions(model, test)
     wanted = (("samples", samples, PRECISION_NEIGHBOURS + 1), ("importance_samples", importance_samples, 1))
     for argument, value, least in (*wanted, ("importance_images", importance_images, 1)):
         if value is None and argument != "samples":
@@ -178,18 +178,16 @@ def _check(
         )
 
 
-def _check_labels(model: Any, test: ImageData) -> None:
+def _check_conditions(model: Any, test: ImageData) -> None:
     for name, kind in model.condition_spec().items():
         if name not in test.features:
             raise InvalidInput(
                 f"{type(model).__name__} wants a {name} for each image, which {test.name} does not have."
             )
-        highest = int(np.max(test.features[name]))
-        if highest >= kind.count:
-            raise InvalidInput(
-                f"{test.name} has {name}s up to {highest}, the model knows {kind.count} (0 to {kind.count - 1}); measure it "
-                "on the data that it was trained on."
-            )
+        try:
+            kind.check(name, test.features[name], len(test))
+        except InvalidInput as error:
+            raise InvalidInput(f"{test.name}: {error} Measure the model on the data that it was trained on.") from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from keras_gen.evaluation.memorisation import nearest_training_images
 from keras_gen.evaluation.subject import Subject, chosen, lot
 
 COLUMNS = 10
+WALKS = 6
 
 
 def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
@@ -33,7 +34,7 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         "top row: samples; below each, its nearest training images by pixel distance",
     )
     if latent.has_latent(model):
-        walk = latent.interpolation(model, steps=COLUMNS, seed=seed)
+        walk = latent.interpolation(model, WALKS, COLUMNS, seed=seed, **model.shown_conditions(WALKS, seed))
         grid = image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)
         drawn["interpolation"] = (grid, f"each row: from one noise point to another ({latent.path_of(model)})")
         if latent.has_manifold(model):
@@ -55,7 +56,8 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
 
 
 def _samples(model: Any, seed: int) -> Image.Image:
-    return image_grid(latent.render(model, draw(model.noise_spec(), COLUMNS**2, seed)), columns=COLUMNS)
+    noise, conditions = draw(model.noise_spec(), COLUMNS**2, seed), model.shown_conditions(COLUMNS**2, seed)
+    return image_grid(latent.render(model, noise, conditions), columns=COLUMNS)
 
 
 def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.Image:

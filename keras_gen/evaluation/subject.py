@@ -37,7 +37,7 @@ class Subject:
     @functools.cached_property
     def fakes(self) -> np.ndarray:
         """The samples, uint8 ``[samples, h, w, c]``."""
-        return self.model.sample(self.samples, seed=self.seed)
+        return self.model.sample(self.samples, seed=self.seed, **self.model.shown_conditions(self.samples, self.seed))
 
     @functools.cached_property
     def reals(self) -> np.ndarray:
@@ -77,7 +77,7 @@ class Subject:
         return f"{spelled(self.samples)}_{self.real.split}_{self.space.label}"
 
     def conditions(self, data: ImageData, rows: Any = slice(None)) -> dict[str, np.ndarray]:
-        """What the model wants to know beside an image: the data's labels."""
+        """What the model wants to know beside an image: the data's labels, say."""
         return {name: data.features[name][rows] for name in self.model.condition_spec()}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from keras_gen.core.errors import ExportFailed, InvalidInput
 from keras_gen.core.files import written_beside
 from keras_gen.exporters.float32_twin import float32_twin
-from keras_gen.exporters.formats import FORMATS, Format, run_graphs, traced
+from keras_gen.exporters.formats import FORMATS, Format, FormatFailed, run_graphs, traced
 from keras_gen.exporters.manifest import describe_endpoint, describe_model, foreign_files, read_manifest, seal
 from keras_gen.exporters.parity import BATCH_SIZES, compare_format, reference_of, write_references
 from keras_gen.models.generative_model import GenerativeModel
@@ -91,7 +91,13 @@ def _version(path: Path, wanted: int | None) -> int:
 
 def _parity(folder: Path, format_name: str, entry: dict[str, Any], endpoints: Mapping[str, bool]) -> dict[str, Any]:
     """The format's parity for the manifest. ``ExportFailed`` if anything breaks the rule."""
-    agreements = compare_format(folder, format_name, entry, endpoints)
+    try:
+        agreements = compare_format(folder, format_name, entry, endpoints)
+    except FormatFailed as error:
+        raise ExportFailed(
+            f"What was written as {format_name} does not run. {error}. Export it in another format, or build the model "
+            "so that its endpoints do without what is named here. Nothing was written."
+        ) from error
     for endpoint, agreement in agreements.items():
         if agreement.problems:
             raise ExportFailed(

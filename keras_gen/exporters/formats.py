@@ -1,7 +1,8 @@
 """What an export format is: one way to write endpoints, one way to run what was written."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.endpoint import Endpoint
+from keras_gen.core.errors import InvalidInput
 from keras_gen.core.registry import Registry
 
 Arrays = dict[str, np.ndarray]
@@ -17,12 +19,28 @@ Run = Callable[[str, Mapping[str, np.ndarray]], Arrays]
 Graphs = Mapping[str, Any]
 
 
+class FormatFailed(Exception):
+    """What was written of an endpoint cannot be opened or run; the text says why. Who asked for it decides whose fault it is."""
+
+
+@contextlib.contextmanager
+def attempt(what: str) -> Iterator[None]:
+    """Within, an error of the program that runs a format (it has its own kinds) becomes a ``FormatFailed`` about ``what``."""
+    try:
+        yield
+    except (FormatFailed, InvalidInput, MemoryError):
+        raise
+    except Exception as error:
+        raise FormatFailed(f"{what}: {type(error).__name__}: {str(error).strip()[:600]}") from error
+
+
 @dataclasses.dataclass(frozen=True)
 class Format:
     """One export format.
 
     ``write(graphs, folder, version)`` writes all endpoints below the artifact's ``folder`` and returns the format's
-    entry for the manifest; ``load(folder, entry)`` makes them runnable again. ``packages`` are those whose versions
+    entry for the manifest; ``load(folder, entry)`` makes them runnable again; both it and what it returns raise
+    ``FormatFailed``. ``packages`` are those whose versions
     matter. ``compiled``: whether graphs may carry XLA where an endpoint asks for it.
     """
 

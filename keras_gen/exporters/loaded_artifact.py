@@ -1,5 +1,6 @@
 """An exported artifact as something that can be sampled and measured, without the model it came from."""
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from keras_gen.core.checks import integer
 from keras_gen.core.completion import completed
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import check_noise, drawn_kind
+from keras_gen.core.inputs import Input, check_inputs, input_of
+from keras_gen.core.noise import check_noise
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
-from keras_gen.exporters.formats import FORMATS
+from keras_gen.exporters.formats import FORMATS, FormatFailed
 from keras_gen.exporters.manifest import check_files, read_manifest
 
 FASTEST_FIRST = ("onnx", "saved_model")
@@ -29,15 +32,19 @@ class LoadedArtifact(Sampler):
         format: ``"onnx"`` or ``"saved_model"``; default: the first of these that it holds.
 
     Raises:
-        InvalidInput: no artifact, a damaged one, or one without the format or without the endpoint ``sample``.
+        InvalidInput: no artifact, a damaged one, one without the format or without the endpoint ``sample``, or with an input
+            of a kind that nobody registered in ``INPUT_KINDS``.
     """
 
     def __init__(self, path: str | os.PathLike, format: str | None = None):
         folder = Path(path)
         manifest = read_manifest(folder)
         held = [name for name in FASTEST_FIRST if name in manifest["formats"]]
-        if format is not None and format not in held:
-            raise InvalidInput(f"{folder} holds {', '.join(held)}, not {format!r}; export it in that format too.")
+        if not held or (format is not None and format not in held):
+            there = ", ".join(held or manifest["formats"])
+            raise InvalidInput(
+                f"{folder} holds {there}, not {format or FASTEST_FIRST[0]!r}; export it in that format too."
+            )
         endpoints = manifest["endpoints"]
         if "sample" not in endpoints:
             raise InvalidInput(
@@ -48,13 +55,31 @@ class LoadedArtifact(Sampler):
         self.format = format or held[0]
         self.manifest, self.name, self.model_class = manifest, folder.name, manifest["model"]
         self.image_spec = ImageSpec.from_any(manifest["image_spec"])
-        kinds = {name: drawn_kind(entry) for name, entry in endpoints["sample"]["inputs"].items()}
-        described = {name: entry["distribution"] for name, entry in endpoints["sample"]["inputs"].items()}
-        if unknown := [name for name, kind in kinds.items() if kind is None]:
-            raise InvalidInput(f"{folder}: 'sample' eats {unknown[0]!r}, which is neither noise nor a label.")
-        self._noise = {name: kind for name, kind in kinds.items() if described[name] is not None}
-        self._conditions = {name: kind for name, kind in kinds.items() if described[name] is None}
-        self._run = FORMATS.get(self.format).load(folder, manifest["formats"][self.format])
+        self._inputs = {name: self._kinds(folder, name, entry["inputs"]) for name, entry in endpoints.items()}
+        drawn = self._inputs["sample"]
+        self._noise = {name: kind for name, kind in drawn.items() if kind.distribution is not None}
+        self._conditions = {name: kind for name, kind in drawn.items() if kind.distribution is None}
+        entry = manifest["formats"][self.format]
+        self._run = self._in_words(FORMATS.get(self.format).load)(folder, entry)
+
+    @staticmethod
+    def _kinds(folder: Path, endpoint: str, entries: Mapping[str, Any]) -> dict[str, Input]:
+        try:
+            return {name: input_of(name, entry) for name, entry in entries.items()}
+        except InvalidInput as error:
+            raise InvalidInput(f"{folder}: endpoint {endpoint!r}: {error}") from error
+
+    def _in_words(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def called(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except FormatFailed as error:
+                raise InvalidInput(
+                    f"{self.name}: {error}. It was written with {self.manifest['versions']}; export the model again here."
+                ) from error
+
+        return called
 
     def noise_spec(self) -> Mapping[str, Any]:
         """As the manifest says."""
@@ -66,9 +91,9 @@ class LoadedArtifact(Sampler):
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """The endpoint ``sample``: uint8 ``[n, h, w, c]``."""
-        check_noise(self._noise, noise)
+        noise = check_noise(self._noise, noise)
         inputs = self.checked_conditions(conditions or {}, len(next(iter(noise.values()))))
-        return self._run("sample", {**noise, **inputs})["image"]
+        return self._outputs("sample", {**noise, **inputs})["image"]
 
     def __getattr__(self, name: str) -> Callable[..., np.ndarray]:
         """The artifact's other endpoints, which may be absent, as ``hasattr`` then says."""
@@ -79,30 +104,46 @@ class LoadedArtifact(Sampler):
         raise AttributeError(f"{type(self).__name__} of {self.__dict__.get('name')} has no {name!r}")
 
     def _log_prob(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
-        images = self.image_spec.check(images)
-        inputs = {"image": images, **self.checked_conditions(conditions, len(images), required=True)}
-        return self._batched("log_prob", inputs, batch_size)["log_prob"]
+        return self._batched("log_prob", {"image": images, **conditions}, batch_size)["log_prob"]
 
     def _complete(
         self, images: Any, known_mask: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
     ) -> np.ndarray:
         def draw(noise: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-            return self._run("complete", {**noise, **inputs})["image"]
+            return self._outputs("complete", {**noise, **inputs})["image"]
 
         return completed(self, draw, images, known_mask, seed, batch_size, conditions)
 
-    def _encode(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE) -> Any:
-        outputs = self._batched("encode", {"image": self.image_spec.check(images)}, batch_size)
+    def _encode(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> Any:
+        outputs = self._batched("encode", {"image": images, **conditions}, batch_size)
         # A VAE's distribution in the order of its live method, or the one code of a plain encoder.
         return (outputs["mean"], outputs["log_variance"]) if "mean" in outputs else next(iter(outputs.values()))
 
-    def _decode(self, z: Any, *, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
-        return next(iter(self._batched("decode", {"z": np.asarray(z, np.float32)}, batch_size).values()))
+    def _decode(self, z: Any, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
+        return next(iter(self._batched("decode", {"z": z, **conditions}, batch_size).values()))
 
-    def _batched(self, endpoint: str, inputs: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    def _batched(self, endpoint: str, given: Mapping[str, Any], batch_size: int) -> dict[str, np.ndarray]:
+        """The endpoint's outputs of all that was given, each input checked by its kind."""
+        size = integer("batch_size", batch_size, 1)
+        inputs = check_inputs(self._inputs[endpoint], given, f"{endpoint} of {self.name}")
         count = len(next(iter(inputs.values())))
+        if not count:
+            raise InvalidInput(f"{endpoint} of {self.name} got no example at all; give at least one.")
         parts = [
-            self._run(endpoint, {name: values[start : start + size] for name, values in inputs.items()})
+            self._outputs(endpoint, {name: values[start : start + size] for name, values in inputs.items()})
             for start in range(0, count, size)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _outputs(self, endpoint: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the endpoint gives; ``InvalidInput`` if it does not run, or gives other outputs than the manifest says."""
+        outputs, size = self._in_words(self._run)(endpoint, inputs), len(next(iter(inputs.values())))
+        for name, entry in self.manifest["endpoints"][endpoint]["outputs"].items():
+            found = outputs.get(name)
+            if found is None or found.dtype.name != entry["dtype"] or found.shape != (size, *entry["shape"][1:]):
+                came = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
+                raise InvalidInput(
+                    f"{self.name}: endpoint {endpoint!r} gives {came} as {name!r}; its manifest says {entry}. Export the "
+                    "model again."
+                )
+        return outputs

@@ -1,44 +1,30 @@
 """``manifest.json``: all that a program needs to run an artifact, and to know that it is whole.
 
-It names every input (with the distribution it is drawn from), every output (with its range), the files of each format,
-the parity errors measured when it was written, and size and SHA-256 of each file. Programs under ``export/`` read it
-and nothing else of the project.
+It names every input (with its kind, and the distribution it is drawn from), every output (with its range), the files of
+each format, the parity errors measured when it was written, and size and SHA-256 of each file. Programs under ``export/``
+read it and nothing else of the project.
 """
 
 import hashlib
 import importlib
 import json
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from keras_gen.core.endpoint import Endpoint
-from keras_gen.core.errors import InvalidInput
+from keras_gen.core.errors import ExportFailed, InvalidInput
 from keras_gen.core.files import sha256, write_json
 from keras_gen.core.noise import DRAW
+from keras_gen.exporters.manifest_fields import check_fields
 from keras_gen.models.generative_model import GenerativeModel
 
 SCHEMA = "keras_gen/artifact/1"
 NAME = "manifest.json"
 AGAIN = "export the model again"
-
-_FIELDS: dict[str, type] = {
-    "schema": str,
-    "model": str,
-    "keras_gen": str,
-    "versions": dict,
-    "version": int,
-    "image_spec": dict,
-    "trained_with": str,
-    "draw": str,
-    "endpoints": dict,
-    "formats": dict,
-    "parity": dict,
-    "files": dict,
-    "manifest_sha256": str,
-}
+MOST_BYTES = 16 << 20  # a manifest has some KiB
 
 
 def describe_model(model: GenerativeModel, policies: set[str], version: int, packages: set[str]) -> dict[str, Any]:
@@ -57,12 +43,9 @@ def describe_model(model: GenerativeModel, policies: set[str], version: int, pac
 
 
 def describe_endpoint(endpoint: Endpoint, outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """One endpoint: dtype, shape (null is the batch) and distribution of inputs; dtype, shape and range of outputs."""
+    """One endpoint: what each kind of its inputs says; dtype, shape (null is the batch) and range of outputs."""
     return {
-        "inputs": {
-            name: {"dtype": kind.dtype, "shape": [None, *kind.shape], **kind.describe()}
-            for name, kind in endpoint.inputs.items()
-        },
+        "inputs": {name: kind.describe() for name, kind in endpoint.inputs.items()},
         "outputs": {
             name: {
                 "dtype": value.dtype.name,
@@ -76,12 +59,19 @@ def describe_endpoint(endpoint: Endpoint, outputs: Mapping[str, np.ndarray]) -> 
 
 
 def seal(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Adds size and checksum of every file below ``folder``, and the manifest's own; writes ``manifest.json``."""
+    """Adds size and checksum of every file below ``folder``, and the manifest's own; writes ``manifest.json``.
+
+    ``ExportFailed`` where nobody could read it, as of an input called by no identifier.
+    """
     files = {
         name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in files_of(folder)
     }
     sealed = {**manifest, "files": files}
     sealed["manifest_sha256"] = digest(sealed)
+    try:
+        check_fields(sealed)
+    except InvalidInput as error:
+        raise ExportFailed(f"The manifest would be refused by who reads it: {error}. Nothing was written.") from error
     write_json(folder / NAME, sealed)
     return sealed
 
@@ -113,18 +103,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InvalidInput(
             f"{folder} {what}, so it is no artifact of keras_gen; give the folder that model.export wrote."
         )
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise InvalidInput(f"{path} has {size} bytes, which is no manifest; {AGAIN}.")
     try:
         manifest = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} is no complete JSON ({error}); {AGAIN}.") from error
     schema = manifest.get("schema") if isinstance(manifest, dict) else None
     if schema != SCHEMA:
         raise InvalidInput(
             f"{path} has schema {schema!r}; wanted {SCHEMA!r}. Use the keras_gen that wrote it, or {AGAIN}."
         )
-    for name, kind in _FIELDS.items():
-        _field(path, manifest, name, kind)
-    _check_files_and_formats(path, manifest)
+    try:
+        check_fields(manifest)
+        _check_agreement(manifest)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}; {AGAIN}.") from error
     if manifest["manifest_sha256"] != digest(manifest):
         raise InvalidInput(f"{path} was changed after it was written: its own checksum does not fit; {AGAIN}.")
     return manifest
@@ -159,32 +153,26 @@ def foreign_files(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     return [name for name in files_of(folder) if name not in manifest["files"]]
 
 
-def _check_files_and_formats(path: Path, manifest: Mapping[str, Any]) -> None:
-    """File names stay inside the artifact, and all that is going to be opened is among them."""
-    for name in manifest["files"]:
-        parts = PurePosixPath(name).parts
-        if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
-            raise InvalidInput(
-                f"{path} names the file {name!r}, which lies outside the artifact; do not use it, {AGAIN}."
-            )
-        entry = _field(path, manifest["files"], name, dict)
-        _field(path, entry, "sha256", str)
-        _field(path, entry, "bytes", int)
-    opened = [f"parity/{endpoint}.npz" for endpoint in manifest["endpoints"]]
-    for name in manifest["formats"]:
-        entry = _field(path, manifest["formats"], name, dict)
+def _check_agreement(manifest: Mapping[str, Any]) -> None:
+    """What fields say of each other: all that is going to be opened has a checksum, and images are what the model makes."""
+    endpoints, files = manifest["endpoints"], manifest["files"]
+    opened = [f"parity/{endpoint}.npz" for endpoint in endpoints]
+    for name, entry in manifest["formats"].items():
         if "path" in entry:
-            opened.append(f"{_field(path, entry, 'path', str)}/saved_model.pb")
+            opened.append(f"{entry['path']}/saved_model.pb")
+        elif set(entry["files"]) != set(endpoints):
+            raise InvalidInput(
+                f"format {name!r} holds {sorted(entry['files'])}; wanted the endpoints {sorted(endpoints)}"
+            )
         else:
-            files = _field(path, entry, "files", dict)
-            opened += [_field(path, files, endpoint, str) for endpoint in manifest["endpoints"]]
-    for name in opened:
-        if name not in manifest["files"]:
-            raise InvalidInput(f"{path} uses {name!r} but lists no checksum for it; {AGAIN}.")
-
-
-def _field(path: Path, mapping: Mapping[str, Any], name: str, kind: type) -> Any:
-    value = mapping.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise InvalidInput(f"{path}: field {name!r} is {value!r:.40}; wanted {kind.__name__}. {AGAIN.capitalize()}.")
-    return value
+            opened += entry["files"].values()
+    if unlisted := [name for name in opened if name not in files]:
+        raise InvalidInput(f"it uses {unlisted[0]!r} but lists no checksum for it")
+    spec = manifest["image_spec"]
+    wanted = {"dtype": "uint8", "shape": [None, spec["height"], spec["width"], spec["channels"]]}
+    for endpoint in {"sample", "complete"} & set(endpoints):
+        found = endpoints[endpoint]["outputs"].get("image", {})
+        if {key: found.get(key) for key in wanted} != wanted:
+            raise InvalidInput(
+                f"endpoint {endpoint!r} gives {found or 'no image'}; wanted {wanted}, as image_spec says"
+            )

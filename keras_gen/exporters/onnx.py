@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_gen.core.errors import ExportFailed, InvalidInput
 from keras_gen.exporters.conversion import convert
-from keras_gen.exporters.formats import Arrays, Format, Graphs, Run
+from keras_gen.exporters.formats import Arrays, Format, Graphs, Run, attempt
 
 OPSET = 17  # tf2onnx 1.17 writes wrong graphs from 19 on
 
@@ -38,18 +38,21 @@ def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
 
 
 def load(folder: Path, entry: Mapping[str, Any]) -> Run:
-    """Opens the files of the manifest's ``entry`` in ONNX Runtime, on the CPU."""
+    """Opens the files of the manifest's ``entry`` in ONNX Runtime, on the CPU; its errors become ``FormatFailed``."""
     runtime = _package("onnxruntime")
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    sessions = {
-        endpoint: runtime.InferenceSession(str(folder / file), options, providers=["CPUExecutionProvider"])
-        for endpoint, file in entry["files"].items()
-    }
+    options.log_severity_level = 4  # fatal ones; others are raised
+    sessions = {}
+    for endpoint, file in entry["files"].items():
+        with attempt(f"ONNX Runtime cannot open endpoint {endpoint!r}"):
+            sessions[endpoint] = runtime.InferenceSession(
+                str(folder / file), options, providers=["CPUExecutionProvider"]
+            )
 
     def run(endpoint: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        names = [output.name for output in sessions[endpoint].get_outputs()]
-        return dict(zip(names, sessions[endpoint].run(names, dict(inputs)), strict=True))
+        with attempt(f"ONNX Runtime cannot run endpoint {endpoint!r}"):
+            names = [output.name for output in sessions[endpoint].get_outputs()]
+            return dict(zip(names, sessions[endpoint].run(names, dict(inputs)), strict=True))
 
     return run
 

@@ -10,6 +10,8 @@ image. There the first difference of an image counts alone, and one image in all
 
 import dataclasses
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,15 @@ import numpy as np
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import ExportFailed, InvalidInput
 from keras_gen.core.noise import draw
-from keras_gen.exporters.formats import FORMATS, Arrays, Run
+from keras_gen.exporters.formats import FORMATS, Arrays, FormatFailed, Run
 from keras_gen.exporters.manifest import check_files, read_manifest
 
 ABSOLUTE = RELATIVE = 1e-4
 BORDER_VALUES = 1e-3
 BATCH_SIZES = (3, 8)
+BY_VERSIONS = (
+    "Its files are intact, so this machine or its versions compute otherwise than {}; export the model again here."
+)
 
 Reference = Mapping[int, tuple[Arrays, Arrays]]
 
@@ -128,10 +133,14 @@ def write_references(folder: Path, references: Mapping[str, Reference]) -> None:
 def read_reference(folder: Path, endpoint: str) -> Reference:
     """What ``write_references`` wrote of one endpoint."""
     reference: dict[int, tuple[Arrays, Arrays]] = {}
-    with np.load(folder / "parity" / f"{endpoint}.npz", allow_pickle=False) as arrays:
-        for key in arrays.files:
-            size, side, name = key.split("/", 2)
-            reference.setdefault(int(size), ({}, {}))[side == "outputs"][name] = arrays[key]
+    path = folder / "parity" / f"{endpoint}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for key in arrays.files:
+                size, side, name = key.split("/", 2)
+                reference.setdefault(int(size), ({}, {}))[side == "outputs"][name] = arrays[key]
+    except (ValueError, TypeError, MemoryError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise InvalidInput(f"{path} holds no reference arrays ({error}); export the model again.") from error
     return reference
 
 
@@ -172,13 +181,15 @@ def verify(path: str | os.PathLike) -> dict[str, Any]:
     formats = {}
     for name, entry in manifest["formats"].items():
         sequential = {endpoint: entry.get("sequential", False) for endpoint, entry in manifest["endpoints"].items()}
-        agreements = compare_format(folder, name, entry, sequential)
+        try:
+            agreements = compare_format(folder, name, entry, sequential)
+        except FormatFailed as error:
+            raise InvalidInput(f"{folder}: {error}. {BY_VERSIONS.format(manifest['versions'])}") from error
         for endpoint, agreement in agreements.items():
             if agreement.problems:
                 raise InvalidInput(
                     f"{folder}: {name} endpoint {endpoint!r} does not give what the model gave: "
-                    f"{'; '.join(agreement.problems)}. Its files are intact, so this machine or its versions compute "
-                    f"otherwise than {manifest['versions']}; export the model again here."
+                    f"{'; '.join(agreement.problems)}. {BY_VERSIONS.format(manifest['versions'])}"
                 )
         formats[name] = {endpoint: agreement.get_config() for endpoint, agreement in agreements.items()}
     return {"artifact": str(folder), "model": manifest["model"], "files": len(manifest["files"]), "formats": formats}

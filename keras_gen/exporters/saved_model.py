@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.errors import ExportFailed
-from keras_gen.exporters.formats import Arrays, Format, Graphs, Run
+from keras_gen.exporters.formats import Arrays, Format, Graphs, Run, attempt
 
 
 def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
@@ -31,13 +31,17 @@ def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
 
 
 def load(folder: Path, entry: Mapping[str, Any]) -> Run:
-    """Loads the folder of the manifest's ``entry`` and runs its signatures."""
-    loaded = tf.saved_model.load(str(folder / entry["path"]))
+    """Loads the folder of the manifest's ``entry`` and runs its signatures; errors become ``FormatFailed``."""
+    with attempt("TensorFlow cannot open the SavedModel"):
+        loaded = tf.saved_model.load(str(folder / entry["path"]))
 
     def run(endpoint: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        # Asked of `loaded` at each call: signatures alone do not keep their weights alive.
-        outputs = loaded.signatures[endpoint](**{name: tf.convert_to_tensor(value) for name, value in inputs.items()})
-        return {name: value.numpy() for name, value in outputs.items()}
+        with attempt(f"TensorFlow cannot run endpoint {endpoint!r}"):
+            # Asked of `loaded` at each call: signatures alone do not keep their weights alive.
+            outputs = loaded.signatures[endpoint](
+                **{name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+            )
+            return {name: value.numpy() for name, value in outputs.items()}
 
     return run
 

@@ -11,7 +11,8 @@ from keras_gen.core.checks import integer, number, rate, sizes
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Images, Labels, NoiseSpec, Uniform
+from keras_gen.core.inputs import Images, Labels
+from keras_gen.core.noise import NoiseSpec, Uniform
 from keras_gen.core.replicas import global_mean, step_noise
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
 from keras_gen.networks.classifier import FEATURES, convolutional_classifier

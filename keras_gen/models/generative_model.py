@@ -90,7 +90,7 @@ class GenerativeModel(Sampler, keras.Model):
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """``generate``, compiled, for noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
-        check_noise(self.noise_spec(), noise)
+        noise = check_noise(self.noise_spec(), noise)
         n = len(next(iter(noise.values())))
         inputs = self.checked_conditions(conditions or {}, n)
         if self._generate_function is None:
@@ -101,12 +101,13 @@ class GenerativeModel(Sampler, keras.Model):
             self._generate_function = tf.function(
                 self.generate, input_signature=signature, jit_compile=self.compiled_sampling or None
             )
-        return self._generate_function(*tf.nest.map_structure(tf.convert_to_tensor, (dict(noise), inputs))).numpy()
+        return self._generate_function(*tf.nest.map_structure(tf.convert_to_tensor, (noise, inputs))).numpy()
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Name -> function and inputs of all that is exported. Every model has ``sample``."""
         image_range = {"image": (0, self.image_spec.levels - 1)}
-        return {"sample": Endpoint(lambda inputs: {"image": self.generate(inputs)}, self.noise_spec(), image_range)}
+        inputs = {**self.noise_spec(), **self.condition_spec()}
+        return {"sample": Endpoint(lambda given: {"image": self.generate(given, given)}, inputs, image_range)}
 
     def export(self, filepath: str | os.PathLike, format: str | Sequence[str] = "saved_model", **options: Any) -> dict:
         """Writes an artifact folder (``saved_model``, ``onnx`` or both) with ``manifest.json``; returns the manifest.

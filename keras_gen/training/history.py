@@ -86,6 +86,7 @@ class SampleGrid(keras.callbacks.Callback):
         done = epoch + 1
         if (done % self.every and done != self.epochs) or not self.model.noise_spec():  # a classifier draws nothing
             return
-        images = self.model.images_of(draw(self.model.noise_spec(), self.count, self.seed))
+        noise = draw(self.model.noise_spec(), self.count, self.seed)
+        images = self.model.images_of(noise, self.model.shown_conditions(self.count, self.seed))
         grid = image_grid(images, self.model.image_spec, columns=8)
         save_picture(grid, self.folder / f"epoch-{done:05d}.png")

@@ -12,7 +12,8 @@ from keras_gen.core.completion import completed
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Images, KnownPixels, Labels, NoiseSpec
+from keras_gen.core.inputs import Images, KnownPixels, Labels
+from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.replicas import global_mean
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
 from keras_gen.layers.causal import Blanks, CausalLayer

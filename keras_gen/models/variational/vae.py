@@ -11,7 +11,8 @@ from keras_gen.core.checks import integer, integers, number
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Images, NoiseSpec, Normal, Uniform, draw
+from keras_gen.core.inputs import Images
+from keras_gen.core.noise import NoiseSpec, Normal, Uniform, draw
 from keras_gen.core.replicas import global_mean, step_noise
 from keras_gen.losses.divergences import standard_normal_kl
 from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, normal_quantile
