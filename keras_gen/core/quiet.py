@@ -6,13 +6,11 @@ held while TensorFlow is imported, and what is no banner is written out afterwar
 
 import contextlib
 import faulthandler
-import importlib.abc
 import importlib.machinery
 import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import ModuleType
 
 STDERR = 2
@@ -31,7 +29,7 @@ def start_quietly() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _Finder:
     """Finds TensorFlow as it is found without it, and holds standard error while it is loaded; once."""
 
     def find_spec(
@@ -59,7 +57,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 def has_gpu_driver() -> bool:
     """Whether this machine has an NVIDIA driver, and so perhaps a GPU."""
-    return any(Path(place).exists() for place in DRIVERS)
+    return any(os.path.exists(place) for place in DRIVERS)
 
 
 @contextlib.contextmanager
