@@ -4,8 +4,11 @@ import importlib
 import os
 from typing import Any
 
+from keras_gen.core.quiet import start_quietly
+
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") not in ("0", "1"):  # who asks for TensorFlow's log gets it whole
+    start_quietly()
 
 __version__ = "0.1.0"
 

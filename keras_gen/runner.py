@@ -87,6 +87,7 @@ def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, val
         log.warning("%s is trained already (%d epochs); nothing to go on with.", folder, first_epoch)
         return
     progress = RunProgress(name, recipe.epochs, first_epoch)
+    progress.announce(model, training, validation, recipe.batch_size, folder)
     callbacks = [
         StopOnNaN(folder / "checkpoints"),
         HistoryLog(folder, first_epoch),

@@ -166,8 +166,13 @@ FLOORS = [
 HEIGHTS = {
     name: (floor, room) for floor, rooms in enumerate(FLOORS) for room, names in enumerate(rooms) for name in names
 }
-# What may be imported from anywhere: the package itself (names that load late) and the empty roots.
-GROUND = {"__init__", *(f"{name}.__init__" for name in ("core", "layers", "losses", "metrics", "networks", "training"))}
+# What may be imported from anywhere: the package itself (names that load late), what it needs before any name is loaded, and
+# the empty roots.
+GROUND = {
+    "__init__",
+    "core.quiet",
+    *(f"{name}.__init__" for name in ("core", "layers", "losses", "metrics", "networks", "training")),
+}
 GROUND |= {
     "models.__init__",
     "models.variational.__init__",

@@ -77,7 +77,8 @@ def test_a_seed_gives_the_same_images_whatever_the_batch_size(case):
     assert images.max() < case.spec.levels and len(np.unique(images)) > 1
     np.testing.assert_array_equal(images, model.sample(20, seed=3))
     assert close_images(images, model.sample(20, seed=3, batch_size=7))
-    assert close_images(images[:5], model.sample(5, seed=3))
+    # Of a batch size that was drawn already: where XLA compiles, each one costs seconds and is kept.
+    assert close_images(images[:7], model.sample(7, seed=3))
     assert not np.array_equal(images, model.sample(20, seed=4))
 
 

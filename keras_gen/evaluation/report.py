@@ -22,6 +22,7 @@ from keras_gen.evaluation.report_html import write_html
 from keras_gen.evaluation.report_pictures import draw_pictures
 from keras_gen.evaluation.subject import Subject
 from keras_gen.metrics.features import default_space, feature_space
+from keras_gen.training.progress import weight_count
 
 SCHEMA = "keras_gen/report/1"
 
@@ -112,8 +113,7 @@ def _described(model: Any, name: str | None) -> dict[str, Any]:
     }
     if (format_ := getattr(model, "format", None)) is not None:
         return {**described, "artifact": format_}
-    weights = getattr(model, "trainable_variables", [])
-    return {**described, "parameters": int(sum(np.prod(weight.shape) for weight in weights))}
+    return {**described, "parameters": weight_count(model)}
 
 
 def _versions() -> dict[str, str]:

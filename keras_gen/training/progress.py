@@ -1,10 +1,19 @@
 """How a run shows that it is alive: one bar on a terminal, about twenty lines elsewhere."""
 
 import time
+from pathlib import Path
 
 import keras
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from keras_gen.core.image_data import ImageData
+
+
+def weight_count(model: keras.Model) -> int:
+    """How many numbers training moves; 0 for an artifact, whose weights are not variables."""
+    return int(sum(np.prod(weight.shape) for weight in getattr(model, "trainable_variables", [])))
 
 
 class RunProgress(keras.callbacks.Callback):
@@ -17,6 +26,16 @@ class RunProgress(keras.callbacks.Callback):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.bar = Progress(*columns, TextColumn("{task.fields[losses]}"), console=self.console)
         self.every = max(1, epochs // 20)
+
+    def announce(
+        self, model: keras.Model, training: ImageData, validation: ImageData, batch_size: int, folder: Path
+    ) -> None:
+        """The run's first line: what is trained, how large it is, on what, for how long, and where it goes."""
+        size = f"{type(model).__name__}, {weight_count(model):,} weights"
+        data = f"{training.name} ({len(training):,} training, {len(validation):,} validation images)"
+        length = f"{self.epochs:,} epoch{'s' * (self.epochs > 1)} of batch {batch_size:,}"
+        line = f"{self.label}: {size}, on {data}, {length} -> {folder}"
+        self.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Shows the bar, or remembers when the run began."""
