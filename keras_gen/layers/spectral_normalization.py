@@ -109,12 +109,19 @@ def spectrally_normalized(network: keras.Model) -> keras.Model:
                 f"Layer {layer.name!r} ({type(layer).__name__}) has matrices that spectral normalization does not know; "
                 "build the network of Dense, convolutions and Embedding, or normalize it yourself and leave constraint out."
             )
-    if not any(isinstance(layer, (*_KERNELS, keras.Model)) for layer in found):
+    if not _has_raw_kernels(network):
         return network
     normalized = keras.models.clone_model(network, clone_function=_wrapped)
     for layer, clone in zip(found, normalized._flatten_layers(recursive=False, include_self=False), strict=True):
         _copy_weights(layer, clone)
     return normalized
+
+
+def _has_raw_kernels(network: keras.Model) -> bool:
+    for layer in network._flatten_layers(recursive=False, include_self=False):
+        if isinstance(layer, _KERNELS) or (isinstance(layer, keras.Model) and _has_raw_kernels(layer)):
+            return True
+    return False
 
 
 def _wrapped(layer: layers.Layer) -> layers.Layer:

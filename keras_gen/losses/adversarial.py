@@ -20,6 +20,16 @@ def per_example(values: Any) -> Any:
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
 
 
+def checked_per_example(values: Any, function: Callable) -> Any:
+    """``values`` of ``function`` if they are ``[b]``; a mean taken early would weigh a batch as if it were one example."""
+    if len(values.shape) != 1:
+        raise InvalidInput(
+            f"{getattr(function, '__name__', function)} gives {list(values.shape)}; wanted [b], one number for each example: "
+            "reduce over everything but the first axis and leave the mean over the batch to the step."
+        )
+    return values
+
+
 def minimax_discriminator_loss(real_logits: Any, fake_logits: Any) -> Any:
     """Goodfellow 2014, eq. 1, negated: ``-log D(x) - log(1 - D(G(z)))``. Logits ``[b, ...]``; returns ``[b]`` nats."""
     return per_example(ops.softplus(-real_logits)) + per_example(ops.softplus(fake_logits))

@@ -16,7 +16,7 @@ from keras_gen.core.checks import number
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.own_functions import saved_function, saved_name
 from keras_gen.core.registry import Registry
-from keras_gen.losses.adversarial import per_example
+from keras_gen.losses.adversarial import checked_per_example, per_example
 
 PLACES = ("between", "reals", "fakes", "real_logits")
 
@@ -83,7 +83,8 @@ class Penalty:
 
     def __call__(self, values: Any) -> Any:
         """What each example pays, ``[b]``."""
-        return self.weight * (self.function(values) if self.target is None else self.function(values, self.target))
+        paid = self.function(values) if self.target is None else self.function(values, self.target)
+        return self.weight * checked_per_example(paid, self.function)
 
     @property
     def of_gradients(self) -> bool:

@@ -12,6 +12,7 @@ from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
 from keras_gen.layers.spectral_normalization import advance_buffers
+from keras_gen.losses.adversarial import checked_per_example
 from keras_gen.models.adversarial.turns import ORDERS, CompiledPhases, CriticSchedule
 from keras_gen.models.generative_model import GenerativeModel
 from keras_gen.training.adam import Adam
@@ -174,8 +175,13 @@ class AdversarialModel(GenerativeModel):
         if self.train_function is None or force:
             super().make_train_function(force=True)
             if self.phase() is not None:
-                self.train_function = CompiledPhases(self.phase, lambda: self._make_function(self.train_step))
-                self.train_function.check(self)
+                self.train_function = CompiledPhases(self.phase, self._compiled_step, self.steps_per_execution)
+
+    def _compiled_step(self) -> Any:
+        phases = self.train_function
+        super().make_train_function(force=True)
+        made, self.train_function = self.train_function, phases
+        return made
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """``critic_steps`` turns of the discriminator, each on its own part of the data, one of the generator among them."""
@@ -249,14 +255,8 @@ class AdversarialModel(GenerativeModel):
                 update_average(average, network, self.ema_decay)
 
     def _paid(self, question: Any, batch: Batch, fakes: Any, training: bool) -> tf.Tensor:
-        """A side's answer, ``[b]``, or an ``InvalidInput``: a mean taken early would be scaled as if it were one example."""
-        per_example = tf.convert_to_tensor(question(batch, fakes, training=training))
-        if per_example.shape.rank != 1:
-            raise InvalidInput(
-                f"{question.__name__} gives {per_example.shape.as_list()}; wanted [b], one loss for each example: reduce over "
-                "everything but the first axis and leave the mean over the batch to the step."
-            )
-        return per_example
+        """A side's answer, ``[b]``."""
+        return checked_per_example(tf.convert_to_tensor(question(batch, fakes, training=training)), question)
 
     def _scaled(self, per_example: tf.Tensor, side: Sequence[keras.Model], optimizer: Any) -> tf.Tensor:
         return optimizer.scale_loss(global_mean(per_example) + _regularization(side))

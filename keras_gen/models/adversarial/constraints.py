@@ -1,7 +1,8 @@
 """What holds a discriminator's slope, and which parts of a GAN contradict each other."""
 
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -9,14 +10,11 @@ from keras import ops
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.registry import Registry
+from keras_gen.layers.spectral_normalization import spectrally_normalized
 from keras_gen.losses.adversarial import Objective
 from keras_gen.losses.penalties import Penalty
 
 log = logging.getLogger(__name__)
-
-CONSTRAINTS = Registry("constraint")
-CONSTRAINTS.register("clip", "weights clipped to a range after every update (Arjovsky et al. 2017, algorithm 1)")
-CONSTRAINTS.register("spectral", "kernels of spectral norm 1 (Miyato et al. 2018)")
 
 
 def clip_weights(networks: Sequence[keras.Model], bound: float) -> None:
@@ -24,6 +22,20 @@ def clip_weights(networks: Sequence[keras.Model], bound: float) -> None:
     for network in networks:
         for variable in network.trainable_variables:
             variable.assign(ops.clip(variable, -bound, bound))
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """What is done to a discriminator once (``network -> network``), and after its every update (networks, bound)."""
+
+    prepare: Callable[[keras.Model], keras.Model] = lambda network: network
+    after_update: Callable[[Sequence[keras.Model], float], None] = lambda networks, bound: None
+
+
+CONSTRAINTS = Registry("constraint")
+CONSTRAINTS.register("none", Constraint())
+CONSTRAINTS.register("clip", Constraint(after_update=clip_weights))
+CONSTRAINTS.register("spectral", Constraint(prepare=spectrally_normalized))
 
 
 def check_shapes(generator: Any, discriminator: Any) -> None:

@@ -11,11 +11,10 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform
 from keras_gen.core.replicas import step_noise
-from keras_gen.layers.spectral_normalization import spectrally_normalized
-from keras_gen.losses.adversarial import Objective, per_example
+from keras_gen.losses.adversarial import Objective, checked_per_example, per_example
 from keras_gen.losses.penalties import penalties_of, saved_penalty
 from keras_gen.models.adversarial.adversarial_model import AdversarialModel, Batch
-from keras_gen.models.adversarial.constraints import CONSTRAINTS, check_agreement, check_shapes, clip_weights
+from keras_gen.models.adversarial.constraints import CONSTRAINTS, check_agreement, check_shapes
 from keras_gen.models.adversarial.papers import PAPERS
 from keras_gen.models.generative_model import checked_network, dtype_policy
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
@@ -75,11 +74,10 @@ class GAN(AdversarialModel):
             "penalty_weight": penalty_weight,
             "penalty_target": penalty_target,
         }
-        if constraint is not None:
-            CONSTRAINTS.get(constraint)
         if clip is not None and constraint != "clip":
             raise InvalidInput(f"clip={clip!r} with constraint={constraint!r}; a bound belongs to constraint='clip'.")
         self.constraint, self.clip = constraint, None if clip is None else number("clip", clip, 0.0, above=True)
+        self._constraint = CONSTRAINTS.get("none" if constraint is None else constraint)
         self.paper = paper
         PAPERS.get(paper or "dcgan")
         self._make_networks(generator, discriminator)
@@ -96,9 +94,7 @@ class GAN(AdversarialModel):
             self.generator = checked_network(generator, "generator", (self.latent_dim,), spec.shape)
             outputs = (-1,) * (len(discriminator.output_shape) - 1) if isinstance(discriminator, keras.Model) else ()
             discriminator = checked_network(discriminator, "discriminator", spec.shape, outputs)
-            self.discriminator = (
-                spectrally_normalized(discriminator) if self.constraint == "spectral" else discriminator
-            )
+            self.discriminator = self._constraint.prepare(discriminator)
 
     @classmethod
     def named(
@@ -159,7 +155,8 @@ class GAN(AdversarialModel):
             tape.watch((reals, fakes))
             real_logits, fake_logits = self.logits(reals, training), self.logits(fakes, training)
             real_sums, fake_sums = per_example(real_logits), per_example(fake_logits)
-        paid = self.objective.discriminator_loss(real_logits, fake_logits)
+        loss = self.objective.discriminator_loss
+        paid = checked_per_example(loss(real_logits, fake_logits), loss)
         seen = {
             "real_logits": lambda: real_logits,
             "reals": lambda: tape.gradient(real_sums, reals),
@@ -173,14 +170,14 @@ class GAN(AdversarialModel):
     def generator_loss(self, batch: Batch, fakes: tf.Tensor, training: bool) -> tf.Tensor:
         """The objective's, on the fakes, beside the reals where it compares them: ``[b]``."""
         logits = self.logits(fakes, training)
-        if not self.objective.needs_reals:
-            return self.objective.generator_loss(logits)
-        return self.objective.generator_loss(logits, self.logits(self.image_spec.to_unit(batch["image"]), training))
+        loss, reals = self.objective.generator_loss, ()
+        if self.objective.needs_reals:
+            reals = (self.logits(self.image_spec.to_unit(batch["image"]), training),)
+        return checked_per_example(loss(logits, *reals), loss)
 
     def after_discriminator_update(self) -> None:
         """Clips, where that is the constraint."""
-        if self.constraint == "clip":
-            clip_weights(self.discriminator_side, self.clip or 0.01)
+        self._constraint.after_update(self.discriminator_side, self.clip or 0.01)
 
     def _slope_between(self, reals: tf.Tensor, fakes: tf.Tensor, training: bool) -> tf.Tensor:
         """The critic's gradient at one random point between each real and its fake (Gulrajani et al. 2017): ``[b, h, w, c]``."""

@@ -59,16 +59,13 @@ class CriticSchedule:
 class CompiledPhases:
     """A training function that asks the host which kind of step comes next and keeps one compiled function for each."""
 
-    def __init__(self, phase: Callable[[], Hashable], make: Callable[[], Callable]):
-        self.phase, self.make = phase, make
-        self.functions: dict[Hashable, Callable] = {}
-
-    def check(self, model: Any) -> None:
-        """``InvalidInput`` where several steps would run between two questions."""
-        if model.steps_per_execution > 1:
+    def __init__(self, phase: Callable[[], Hashable], make: Callable[[], Callable], steps_per_execution: int = 1):
+        if steps_per_execution > 1:
             raise InvalidInput(
                 "steps_per_execution > 1 cannot follow steps that differ (critic_schedule); leave it out."
             )
+        self.phase, self.make = phase, make
+        self.functions: dict[Hashable, Callable] = {}
 
     def __call__(self, data: Any) -> Any:
         """One step."""
