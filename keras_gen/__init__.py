@@ -29,6 +29,7 @@ PUBLIC = {
     "Adam": "keras_gen.training.adam",
     "Muon": "keras_gen.training.muon",
     "LinearDecay": "keras_gen.training.linear_decay",
+    "MomentumRampSGD": "keras_gen.training.momentum_ramp",
     "load": "keras_gen.loading",
 }
 _MODULES = ("data", "exporters", "evaluation", "training", "recipes", "runner")

@@ -10,6 +10,7 @@ from keras_gen.losses import adversarial, penalties
 from keras_gen.losses.adversarial import OBJECTIVES
 from keras_gen.losses.penalties import PENALTIES, Penalty, penalties_of
 from keras_gen.training.linear_decay import LinearDecay
+from keras_gen.training.momentum_ramp import MomentumRampSGD
 
 REAL, FAKE = np.array([[2.0], [-1.0]], np.float32), np.array([[0.5], [-3.0]], np.float32)
 
@@ -138,6 +139,20 @@ def test_rates_fall_in_a_straight_line():
     assert type(again) is LinearDecay and again.get_config() == half.get_config()
     with pytest.raises(kg.InvalidInput, match="steps=0"):
         LinearDecay(0.2, 0)
+
+
+def test_momentum_rises_in_a_straight_line():
+    optimizer = MomentumRampSGD(0.5, 0.2, 0.6, begin=1, end=3)
+    weight = keras.Variable(np.float32([1.0]))
+    optimizer.build([weight])
+    velocity, wanted = 0.0, 1.0
+    for momentum in (0.2, 0.2, 0.4, 0.6, 0.6):
+        velocity = momentum * velocity - 0.5 * wanted
+        wanted += velocity
+        optimizer.apply([weight.value * 1.0], [weight])
+        np.testing.assert_allclose(weight.numpy(), [wanted], rtol=1e-5)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(again) is MomentumRampSGD and again.get_config() == optimizer.get_config()
 
 
 def test_every_loss_of_ours_can_stand_in_a_users_pair():

@@ -80,7 +80,7 @@ def test_a_call_moves_nothing_and_a_turn_moves_u_once():
     model = kg.GAN((8, 8, 1, 17), latent_dim=3, width=4, objective="hinge", constraint="spectral", penalty="r1")
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
     normalized = [layer for layer in model.discriminator.layers if isinstance(layer, SpectralNormalization)]
-    assert len(normalized) == 2
+    assert len(normalized) == 3
     images = np.random.default_rng(0).integers(0, 17, (8, 8, 8, 1), dtype=np.uint8)
     before = [weight.copy() for weight in model.discriminator.get_weights()]
     model.evaluate(images, verbose=0)

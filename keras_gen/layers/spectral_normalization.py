@@ -37,6 +37,11 @@ class SpectralNormalization(layers.Wrapper):
         super().__init__(layer, autocast=False, **kwargs)
         self.supports_masking = layer.supports_masking
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SpectralNormalization":
+        """The layer of a ``get_config``, which stays whole: Keras' wrapper takes its layer out of it."""
+        return super().from_config(dict(config), custom_objects)
+
     def build(self, input_shape: Any) -> None:
         """Builds the layer and draws ``u`` from N(0, 1), normalized."""
         super().build(input_shape)

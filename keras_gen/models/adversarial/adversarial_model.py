@@ -187,18 +187,19 @@ class AdversarialModel(GenerativeModel):
         """``critic_steps`` turns of the discriminator, each on its own part of the data, one of the generator among them."""
         parts = self._parts(data)
         shared = 0 if self.order == "generator_first" else len(parts) - 1
+        step = self._step()  # read before anyone moves
         for turn, batch in enumerate(parts):
             if turn == shared and self.generator_moves:
-                self._turn_of_both(batch, turn, fresh_turn=len(parts))
+                self._turn_of_both(batch, (step, turn), fresh=(step, len(parts)))
             else:
-                self._move(*self._discriminator_turn(batch, self._fakes(batch, turn)))
+                self._move(*self._discriminator_turn(batch, self._fakes(batch, step, turn)))
         return self.get_metrics_result()
 
-    def _turn_of_both(self, batch: Batch, turn: int, fresh_turn: int) -> None:
+    def _turn_of_both(self, batch: Batch, place: tuple, fresh: tuple) -> None:
         """Fakes are made once and serve both players, unless the generator is owed other ones: it has not moved since."""
         advance_buffers(self.generator_side)
         with tf.GradientTape() as tape:
-            fakes = self._fakes(batch, turn)
+            fakes = self._fakes(batch, *place)
             with tape.stop_recording():
                 if self.order == "discriminator_first":
                     self._move(*self._discriminator_turn(batch, fakes))
@@ -208,7 +209,7 @@ class AdversarialModel(GenerativeModel):
             if self.fresh_noise or self.generator_batch > 1:
                 # Every example so often in a row: replicas then hold what one device would have in the same order.
                 own_batch = {key: tf.repeat(value, self.generator_batch, axis=0) for key, value in batch.items()}
-                own_fakes = self._fakes(own_batch, fresh_turn)
+                own_fakes = self._fakes(own_batch, *fresh)
             per_example = self._paid(self.generator_loss, own_batch, own_fakes, training=True)
             scaled = self._scaled(per_example, self.generator_side, self.generator_optimizer)
         weights = _weights(self.generator_side)
@@ -261,8 +262,13 @@ class AdversarialModel(GenerativeModel):
     def _scaled(self, per_example: tf.Tensor, side: Sequence[keras.Model], optimizer: Any) -> tf.Tensor:
         return optimizer.scale_loss(global_mean(per_example) + _regularization(side))
 
-    def _fakes(self, batch: Batch, turn: int) -> Any:
-        return self.make_fakes(batch, self._noise(batch, turn), training=True)
+    def _fakes(self, batch: Batch, step: tf.Tensor, turn: int) -> Any:
+        return self.make_fakes(batch, self._noise(batch, turn, step), training=True)
+
+    def _step(self) -> tf.Tensor:
+        """A number that no other step has; under a schedule the generator stands still for several."""
+        step = tf.cast(self.generator_optimizer.iterations, tf.int64)
+        return step + tf.cast(self.discriminator_optimizer.iterations, tf.int64) if self.critic_schedule else step
 
     def _parts(self, data: Batch) -> list[Batch]:
         """``fit`` feeds ``[b, k, ...]``, a part a turn; ``train_on_batch`` feeds ``[b, ...]``, which serves every turn."""
@@ -271,12 +277,9 @@ class AdversarialModel(GenerativeModel):
             return [{key: value[:, turn] for key, value in data.items()} for turn in range(self.critic_steps)]
         return [data] * self.critic_steps
 
-    def _noise(self, batch: Batch, turn: int) -> dict[str, tf.Tensor]:
+    def _noise(self, batch: Batch, turn: int, step: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         size = batch["image"].shape[0] or tf.shape(batch["image"])[0]
-        step = tf.cast(self.generator_optimizer.iterations, tf.int64)
-        if self.critic_schedule:  # the generator stands still for several steps, each with noise of its own
-            step += tf.cast(self.discriminator_optimizer.iterations, tf.int64)
-        return step_noise(self.step_spec(), size, self.seed, step, turn)
+        return step_noise(self.step_spec(), size, self.seed, self._step() if step is None else step, turn)
 
 
 def _as_batch(data: Any) -> Batch:

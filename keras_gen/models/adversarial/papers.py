@@ -12,6 +12,7 @@ import keras
 from keras_gen.core.registry import Registry
 from keras_gen.training.adam import Adam
 from keras_gen.training.linear_decay import LinearDecay
+from keras_gen.training.momentum_ramp import MomentumRampSGD
 
 Optimizers = tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]
 
@@ -46,11 +47,14 @@ def _adam(rate: float, beta_1: float, beta_2: float = 0.999, falling: bool = Fal
 
 
 def _gan_2014(steps: int | None, critic_steps: int) -> Optimizers:
-    """The rate is divided by 1.000004 every step. The discriminator's is halved for the 1/2 before its loss in the code."""
+    """The rate is divided by 1.000004 every step; momentum rises from epoch 1 to 250, of 500 batches each.
+
+    The discriminator's rate is halved for the 1/2 before its loss in the authors' code.
+    """
 
     def sgd(rate: float) -> keras.optimizers.SGD:
         falling = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1 / 1.000004)
-        return keras.optimizers.SGD(falling, momentum=0.5)
+        return MomentumRampSGD(falling, 0.5, 0.7, begin=500, end=250 * 500)
 
     return sgd(0.1), sgd(0.05)
 
