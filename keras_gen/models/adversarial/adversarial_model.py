@@ -40,7 +40,8 @@ class AdversarialModel(GenerativeModel):
         critic_steps: discriminator turns a step, each on a batch of its own.
         critic_schedule: longer turns at some of the generator's steps, ``{"steps": 100, "first": 25, "every": 500}``: 100
             turns (a multiple of ``critic_steps``) before each of its first 25 steps and every 500th. A step of ``fit`` stays
-            ``critic_steps`` turns; the generator moves at the end of those that complete what it waits for.
+            ``critic_steps`` turns, and the generator moves in those that complete what it waits for; an epoch in which it
+            does not move reports a ``generator_loss`` of 0.
         order: ``"discriminator_first"`` (the generator answers the discriminator that has just moved), ``"simultaneous"``
             (both gradients at one point, then both move), or ``"generator_first"``.
         generator_batch: how many times the discriminator's batch of fakes the generator is paid for, freshly drawn if above 1.
