@@ -61,7 +61,7 @@ def test_no_gradient_beyond_the_hinge_and_a_strong_one_of_the_square():
     assert float(tape.gradient(square, real)[0, 0]) == 2.0
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares", "least_squares_chi2", "hinge"])
 def test_the_best_discriminator_of_two_known_distributions(name):
     """Enumerated on three points; the losses' minimum over the logits lies where the papers say."""
     p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.2, 0.6])
@@ -72,8 +72,6 @@ def test_the_best_discriminator_of_two_known_distributions(name):
         "hinge": np.sign(p - q),
     }
     best["non_saturating"] = best["minimax"]
-    if name not in best:
-        pytest.skip("no minimum in closed form")
 
     def value(logits):
         column = logits.astype(np.float32)[:, None]
