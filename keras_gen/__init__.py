@@ -21,6 +21,9 @@ PUBLIC = {
     "ExportFailed": "keras_gen.core.errors",
     "VAE": "keras_gen.models.variational.vae",
     "GAN": "keras_gen.models.adversarial.gan",
+    "Objective": "keras_gen.losses.adversarial",
+    "Penalty": "keras_gen.losses.penalties",
+    "SpectralNormalization": "keras_gen.layers.spectral_normalization",
     "PixelCNN": "keras_gen.models.autoregressive.pixel_cnn",
     "GatedPixelCNN": "keras_gen.models.autoregressive.gated_pixel_cnn",
     "PixelCNNPlusPlus": "keras_gen.models.autoregressive.pixel_cnn_pp",
@@ -28,6 +31,8 @@ PUBLIC = {
     "Classifier": "keras_gen.models.classifier",
     "Adam": "keras_gen.training.adam",
     "Muon": "keras_gen.training.muon",
+    "LinearDecay": "keras_gen.training.linear_decay",
+    "MomentumRampSGD": "keras_gen.training.momentum_ramp",
     "load": "keras_gen.loading",
 }
 _MODULES = ("data", "exporters", "evaluation", "training", "recipes", "runner")

@@ -20,6 +20,7 @@ FLOORS = [
             "core.checks",
             "core.registry",
             "core.files",
+            "core.own_functions",
         ],
         [
             "core.input_kinds",
@@ -51,6 +52,7 @@ FLOORS = [
             "layers.lstm_scan",
             "layers.batch_normalization",
             "losses.likelihoods",
+            "losses.adversarial",
             "metrics.estimate",
             "metrics.feature_sets",
             "data.__init__",
@@ -83,6 +85,9 @@ FLOORS = [
     [  # 3: models
         [
             "models.generative_model",
+            "models.adversarial.turns",
+            "models.adversarial.constraints",
+            "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
         ],
         [

@@ -27,6 +27,14 @@ def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
 
 
+def global_batch_mean(values: tf.Tensor) -> tf.Tensor:
+    """The mean of ``values`` over the batches of all replicas, for losses that compare examples; differentiable."""
+    mean = tf.reduce_mean(values)
+    if replica_count() == 1:
+        return mean
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mean) / replica_count()
+
+
 def step_noise(
     spec: Mapping[str, Input], batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
 ) -> dict[str, tf.Tensor]:

@@ -45,15 +45,18 @@ def dcgan_generator(spec: ImageSpec, latent_dim: int, width: int = 64) -> keras.
     return network
 
 
-def dcgan_discriminator(spec: ImageSpec, width: int = 64) -> keras.Sequential:
-    """Images ``[b, h, w, c]`` in ``[-1, 1]`` to logits ``[b, 1]``. ``width`` is the number of maps of the first layer."""
+def dcgan_discriminator(spec: ImageSpec, width: int = 64, normalized: bool = True) -> keras.Sequential:
+    """Images ``[b, h, w, c]`` in ``[-1, 1]`` to logits ``[b, 1]``. ``width`` is the number of maps of the first layer.
+
+    Not ``normalized``, it has no batch normalization: a penalty on each example's slope, or spectral norms, replace it.
+    """
     stages, width = spec.halvings(), integer("width", width, 1)
     network = keras.Sequential(name="discriminator")
     network.add(keras.Input(spec.shape))
     for stage in range(stages):
         # No bias, not even in the first: it changes little, and TensorFlow's graph optimizer fails on bias + LeakyReLU.
         network.add(layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init()))
-        if stage:
+        if stage and normalized:
             network.add(BatchNormalization())
         network.add(layers.LeakyReLU(0.2))
     network.add(layers.Flatten())

@@ -1,6 +1,6 @@
 """The two-player step, once, for every adversarial model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,7 +9,11 @@ import tensorflow as tf
 from keras_gen.core.checks import integer, rate
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
+from keras_gen.layers.spectral_normalization import advance_buffers
+from keras_gen.losses.adversarial import checked_per_example
+from keras_gen.models.adversarial.turns import ORDERS, CompiledPhases, CriticSchedule
 from keras_gen.models.generative_model import GenerativeModel
 from keras_gen.training.adam import Adam
 from keras_gen.training.ema import copy_of, update_average
@@ -23,7 +27,26 @@ class AdversarialModel(GenerativeModel):
     A subclass sets ``self.generator`` (and ``self.discriminator``) and answers three questions, per example and without
     reducing: ``make_fakes``, ``discriminator_loss``, ``generator_loss``. Networks beyond the two are named by overriding
     ``generator_side`` and ``discriminator_side``. The step does the rest: turns, tapes, scaling over the global batch, both
-    optimizers, the moving average of the generator's side, metrics.
+    optimizers, the moving average of the generator's side, metrics. What else an algorithm does is one overridden method:
+
+        step_spec                     what a step draws for its fakes beside the noise (their labels)
+        shown_to_discriminator        a pool of earlier fakes
+        after_discriminator_update    weight clipping
+        phase                         steps that differ and are compiled apart: long critic turns, a network that grows
+
+    and a layer with a method ``advance`` moves its buffers there, once a turn however often its network is called.
+
+    Args:
+        critic_steps: discriminator turns a step, each on a batch of its own.
+        critic_schedule: longer turns at some of the generator's steps, ``{"steps": 100, "first": 25, "every": 500}``: 100
+            turns (a multiple of ``critic_steps``) before each of its first 25 steps and every 500th. A step of ``fit`` stays
+            ``critic_steps`` turns, and the generator moves in those that complete what it waits for; an epoch in which it
+            does not move reports a ``generator_loss`` of 0.
+        order: ``"discriminator_first"`` (the generator answers the discriminator that has just moved), ``"simultaneous"``
+            (both gradients at one point, then both move), or ``"generator_first"``.
+        generator_batch: how many times the discriminator's batch of fakes the generator is paid for, freshly drawn if above 1.
+        fresh_noise: the generator is paid for new fakes, not for those of the discriminator's last turn.
+        ema_decay: decay of the generator's moving average that ``sample`` and ``export`` then use; None keeps none.
     """
 
     def __init__(
@@ -31,17 +54,34 @@ class AdversarialModel(GenerativeModel):
         image_spec: ImageSpec | Sequence[int],
         *,
         critic_steps: int = 1,
+        critic_schedule: Mapping[str, int] | None = None,
+        order: str = "discriminator_first",
+        generator_batch: int = 1,
+        fresh_noise: bool = False,
         ema_decay: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        critic_steps = integer("critic_steps", critic_steps, 1)
+        self.critic_steps = self.batches_per_step = integer("critic_steps", critic_steps, 1)
+        schedule = None if critic_schedule is None else CriticSchedule.from_any(critic_schedule, self.critic_steps)
+        self.critic_schedule = schedule
+        if order not in ORDERS:
+            raise InvalidInput(f"order={order!r}; give one of {', '.join(ORDERS)}.")
+        self.order = order
+        self.generator_batch = integer("generator_batch", generator_batch, 1)
+        self.fresh_noise = bool(fresh_noise)
         ema_decay = None if ema_decay is None else rate("ema_decay", ema_decay)
-        self.critic_steps = self.batches_per_step = critic_steps
         self.ema_decay = ema_decay
+        self.generator_moves = True
         self.discriminator_loss_tracker = keras.metrics.Mean("discriminator_loss")
         self.generator_loss_tracker = keras.metrics.Mean("generator_loss")
         self.generator_optimizer = self.discriminator_optimizer = None
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        names = ("critic_steps", "order", "generator_batch", "fresh_noise", "ema_decay")
+        schedule = self.critic_schedule and self.critic_schedule.get_config()
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "critic_schedule": schedule}
 
     # --- the questions ----------------------------------------------------------------------------------------------
 
@@ -56,6 +96,27 @@ class AdversarialModel(GenerativeModel):
     def generator_loss(self, batch: Batch, fakes: Any, training: bool) -> tf.Tensor:
         """What the generator's side pays for each example: ``[b]``."""
         raise NotImplementedError
+
+    def step_spec(self) -> NoiseSpec:
+        """What a training step draws for its fakes: the noise of ``generate``; a subclass may add their labels."""
+        return self.noise_spec()
+
+    def shown_to_discriminator(self, batch: Batch, fakes: Any) -> Any:
+        """What the discriminator pays for in place of ``fakes``: themselves, or some out of a pool of earlier ones."""
+        return fakes
+
+    def after_discriminator_update(self) -> None:
+        """Runs after every update of the discriminator's side, on each replica."""
+
+    def phase(self) -> Hashable:
+        """Which kind of step comes next; asked on the host, before it. Each kind is compiled when it first comes.
+
+        ``self.generator_moves`` is False in a step of critic turns alone. None: all steps are alike.
+        """
+        self.generator_moves = self.critic_schedule is None or self.critic_schedule.generator_due(
+            *(int(each.iterations.numpy()) for each in (self.generator_optimizer, self.discriminator_optimizer))
+        )
+        return None if self.critic_schedule is None else self.generator_moves
 
     @property
     def generator_side(self) -> list[keras.Model]:
@@ -109,28 +170,56 @@ class AdversarialModel(GenerativeModel):
             self.generator_optimizer.build(_weights(self.generator_side))
             self.discriminator_optimizer.build(_weights(self.discriminator_side))
 
-    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
-        """``critic_steps`` turns of the discriminator, each on its own part of the data, then one of the generator.
+    def make_train_function(self, force: bool = False) -> None:
+        """Keras' own, or one for each ``phase``: a conditional round an optimizer's update fails under a strategy."""
+        if self.train_function is None or force:
+            super().make_train_function(force=True)
+            if self.phase() is not None:
+                self.train_function = CompiledPhases(self.phase, self._compiled_step, self.steps_per_execution)
 
-        The generator's turn is paid for the fakes of the last critic turn: the generator has not moved since.
-        """
-        turns = self._parts(data)
-        for turn, batch in enumerate(turns[:-1]):
-            self._discriminator_turn(batch, self.make_fakes(batch, self._noise(batch, turn), training=True))
-        batch = turns[-1]
-        with tf.GradientTape() as tape:
-            fakes = self.make_fakes(batch, self._noise(batch, len(turns) - 1), training=True)
-            with tape.stop_recording():
-                self._discriminator_turn(batch, fakes)
-            per_example = self.generator_loss(batch, fakes, training=True)
-            loss = global_mean(per_example) + _regularization(self.generator_side)
-            scaled = self.generator_optimizer.scale_loss(loss)
-        weights = _weights(self.generator_side)
-        self.generator_optimizer.apply(tape.gradient(scaled, weights), weights)
-        for average, network in zip(self.averages, self.generator_side):
-            update_average(average, network, self.ema_decay)
-        self.generator_loss_tracker.update_state(per_example)
+    def _compiled_step(self) -> Any:
+        phases = self.train_function
+        super().make_train_function(force=True)
+        made, self.train_function = self.train_function, phases
+        return made
+
+    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
+        """``critic_steps`` turns of the discriminator, each on its own part of the data, one of the generator among them."""
+        parts = self._parts(data)
+        shared = 0 if self.order == "generator_first" else len(parts) - 1
+        step = self._step()  # read before anyone moves
+        for turn, batch in enumerate(parts):
+            if turn == shared and self.generator_moves:
+                self._turn_of_both(batch, (step, turn), fresh=(step, len(parts)))
+            else:
+                self._move(*self._discriminator_turn(batch, self._fakes(batch, step, turn)))
         return self.get_metrics_result()
+
+    def _turn_of_both(self, batch: Batch, place: tuple, fresh: tuple) -> None:
+        """Fakes are made once and serve both players, unless the generator is owed other ones: it has not moved since."""
+        advance_buffers(self.generator_side)
+        with tf.GradientTape() as tape:
+            fakes = self._fakes(batch, *place)
+            with tape.stop_recording():
+                if self.order == "discriminator_first":
+                    self._move(*self._discriminator_turn(batch, fakes))
+                elif self.order == "simultaneous":
+                    discriminators = self._discriminator_turn(batch, fakes)
+            own_batch, own_fakes = batch, fakes
+            if self.fresh_noise or self.generator_batch > 1:
+                # Every example so often in a row: replicas then hold what one device would have in the same order.
+                own_batch = {key: tf.repeat(value, self.generator_batch, axis=0) for key, value in batch.items()}
+                own_fakes = self._fakes(own_batch, *fresh)
+            per_example = self._paid(self.generator_loss, own_batch, own_fakes, training=True)
+            scaled = self._scaled(per_example, self.generator_side, self.generator_optimizer)
+        weights = _weights(self.generator_side)
+        generators = self.generator_optimizer, tape.gradient(scaled, weights), weights
+        self.generator_loss_tracker.update_state(per_example)
+        self._move(*generators)
+        if self.order == "simultaneous":
+            self._move(*discriminators)
+        elif self.order == "generator_first":
+            self._move(*self._discriminator_turn(batch, fakes))
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Both losses on held-out images, nothing moved."""
@@ -146,15 +235,40 @@ class AdversarialModel(GenerativeModel):
         """The means over an epoch of what each side pays."""
         return [self.discriminator_loss_tracker, self.generator_loss_tracker]
 
-    def _discriminator_turn(self, batch: Batch, fakes: Any) -> None:
-        fakes = tf.nest.map_structure(tf.stop_gradient, fakes)
+    def _discriminator_turn(self, batch: Batch, fakes: Any) -> tuple:
+        """What ``_move`` takes of the discriminator's side, nothing moved but its buffers."""
+        advance_buffers(self.discriminator_side)
+        fakes = tf.nest.map_structure(tf.stop_gradient, self.shown_to_discriminator(batch, fakes))
         with tf.GradientTape() as tape:
-            per_example = self.discriminator_loss(batch, fakes, training=True)
-            loss = global_mean(per_example) + _regularization(self.discriminator_side)
-            scaled = self.discriminator_optimizer.scale_loss(loss)
-        weights = _weights(self.discriminator_side)
-        self.discriminator_optimizer.apply(tape.gradient(scaled, weights), weights)
+            per_example = self._paid(self.discriminator_loss, batch, fakes, training=True)
+            scaled = self._scaled(per_example, self.discriminator_side, self.discriminator_optimizer)
         self.discriminator_loss_tracker.update_state(per_example)
+        weights = _weights(self.discriminator_side)
+        return self.discriminator_optimizer, tape.gradient(scaled, weights), weights
+
+    def _move(self, optimizer: keras.optimizers.Optimizer, gradients: list, weights: list) -> None:
+        """One side's update, and what follows it."""
+        optimizer.apply(gradients, weights)
+        if optimizer is self.discriminator_optimizer:
+            self.after_discriminator_update()
+        else:
+            for average, network in zip(self.averages, self.generator_side):
+                update_average(average, network, self.ema_decay)
+
+    def _paid(self, question: Any, batch: Batch, fakes: Any, training: bool) -> tf.Tensor:
+        """A side's answer, ``[b]``."""
+        return checked_per_example(tf.convert_to_tensor(question(batch, fakes, training=training)), question)
+
+    def _scaled(self, per_example: tf.Tensor, side: Sequence[keras.Model], optimizer: Any) -> tf.Tensor:
+        return optimizer.scale_loss(global_mean(per_example) + _regularization(side))
+
+    def _fakes(self, batch: Batch, step: tf.Tensor, turn: int) -> Any:
+        return self.make_fakes(batch, self._noise(batch, turn, step), training=True)
+
+    def _step(self) -> tf.Tensor:
+        """A number that no other step has; under a schedule the generator stands still for several."""
+        step = tf.cast(self.generator_optimizer.iterations, tf.int64)
+        return step + tf.cast(self.discriminator_optimizer.iterations, tf.int64) if self.critic_schedule else step
 
     def _parts(self, data: Batch) -> list[Batch]:
         """``fit`` feeds ``[b, k, ...]``, a part a turn; ``train_on_batch`` feeds ``[b, ...]``, which serves every turn."""
@@ -163,10 +277,9 @@ class AdversarialModel(GenerativeModel):
             return [{key: value[:, turn] for key, value in data.items()} for turn in range(self.critic_steps)]
         return [data] * self.critic_steps
 
-    def _noise(self, batch: Batch, turn: int) -> dict[str, tf.Tensor]:
+    def _noise(self, batch: Batch, turn: int, step: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         size = batch["image"].shape[0] or tf.shape(batch["image"])[0]
-        step = self.generator_optimizer.iterations
-        return step_noise(self.noise_spec(), size, self.seed, step, turn)
+        return step_noise(self.step_spec(), size, self.seed, self._step() if step is None else step, turn)
 
 
 def _as_batch(data: Any) -> Batch:

@@ -1,0 +1,133 @@
+"""The settings of the papers, one entry each: what ``GAN.named`` builds.
+
+Networks are ``networks/dcgan.py``'s where an entry names none.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from keras_gen.core.registry import Registry
+from keras_gen.training.adam import Adam
+from keras_gen.training.linear_decay import LinearDecay
+from keras_gen.training.momentum_ramp import MomentumRampSGD
+
+Optimizers = tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]
+
+
+@dataclasses.dataclass(frozen=True)
+class Paper:
+    """A published system.
+
+    Args:
+        source: paper and table.
+        arguments: of ``GAN``.
+        optimizers: ``f(steps, critic_steps)`` gives the generator's and the discriminator's; ``steps`` of the generator to
+            come, or None for rates that stay.
+        batch_size: of a critic turn.
+        steps: the generator's, in all.
+    """
+
+    source: str
+    arguments: Mapping[str, Any]
+    optimizers: Callable[[int | None, int], Optimizers]
+    batch_size: int
+    steps: int
+
+
+def _adam(rate: float, beta_1: float, beta_2: float = 0.999, falling: bool = False) -> Callable[..., Optimizers]:
+    def optimizers(steps: int | None, critic_steps: int) -> Optimizers:
+        falls = falling and steps is not None
+        rates = [LinearDecay(rate, steps * turns) if falls else rate for turns in (1, critic_steps)]
+        return tuple(Adam(each, beta_1=beta_1, beta_2=beta_2) for each in rates)
+
+    return optimizers
+
+
+def _gan_2014(steps: int | None, critic_steps: int) -> Optimizers:
+    """The rate is divided by 1.000004 every step; momentum rises from epoch 1 to 250, of 500 batches each.
+
+    The discriminator's rate is halved for the 1/2 before its loss in the authors' code.
+    """
+
+    def sgd(rate: float) -> keras.optimizers.SGD:
+        falling = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1 / 1.000004)
+        return MomentumRampSGD(falling, 0.5, 0.7, begin=500, end=250 * 500)
+
+    return sgd(0.1), sgd(0.05)
+
+
+def _wgan(steps: int | None, critic_steps: int) -> Optimizers:
+    """Without momentum, which makes a clipped critic unstable; decay and epsilon are those of the authors' framework."""
+    return tuple(keras.optimizers.RMSprop(5e-5, rho=0.99, epsilon=1e-8) for _ in range(2))
+
+
+PAPERS = Registry("paper")
+for _name, _paper in {
+    "gan_2014": Paper(
+        "Goodfellow et al. 2014 and its code: both gradients at one point, from the same fakes",
+        {"objective": "non_saturating", "order": "simultaneous"},
+        _gan_2014,
+        batch_size=100,
+        steps=250 * 500,
+    ),
+    "dcgan": Paper(
+        "Radford et al. 2015, section 4",
+        {"objective": "non_saturating"},
+        _adam(2e-4, 0.5),
+        batch_size=128,
+        steps=100_000,
+    ),
+    "lsgan": Paper(
+        "Mao et al. 2017, section 4, targets 0, 1, 1 and the rate of its code",
+        {"objective": "least_squares", "latent_dim": 1024},
+        _adam(1e-3, 0.5),
+        batch_size=64,
+        steps=1_000_000,
+    ),
+    "wgan": Paper(
+        "Arjovsky et al. 2017, algorithm 1, with the longer turns of its code",
+        {
+            "objective": "wasserstein",
+            "constraint": "clip",
+            "clip": 0.01,
+            "critic_steps": 5,
+            "critic_schedule": {"steps": 100, "first": 25, "every": 500},
+            "fresh_noise": True,
+        },
+        _wgan,
+        batch_size=64,
+        steps=200_000,
+    ),
+    "wgan_gp": Paper(
+        "Gulrajani et al. 2017, algorithm 1; rate, second batch and decay of its CIFAR-10 code",
+        {
+            "objective": "wasserstein",
+            "penalty": "gradient",
+            "penalty_weight": 10.0,
+            "latent_dim": 128,
+            "critic_steps": 5,
+            "generator_batch": 2,
+        },
+        _adam(2e-4, 0.0, 0.9, falling=True),
+        batch_size=64,
+        steps=100_000,
+    ),
+    "sngan": Paper(
+        "Miyato et al. 2018, table 3 and its code for CIFAR-10: hinge, 5 turns of which the generator's comes first",
+        {
+            "objective": "hinge",
+            "constraint": "spectral",
+            "latent_dim": 128,
+            "critic_steps": 5,
+            "generator_batch": 2,
+            "order": "generator_first",
+        },
+        _adam(2e-4, 0.0, 0.9, falling=True),
+        batch_size=64,
+        steps=50_000,
+    ),
+}.items():
+    PAPERS.register(_name, _paper)
