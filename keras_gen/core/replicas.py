@@ -49,6 +49,15 @@ def step_noise(
     return noise
 
 
+def call_number(calls: keras.random.SeedGenerator) -> tf.Tensor:
+    """How many training calls came before this one, which is counted: int64, the ``step`` of ``step_noise``.
+
+    So noise moves on in ``fit`` and in anybody's own loop alike. The count stands where Keras keeps the state of draws: it
+    is no weight, each replica counts for itself (and all count the same), and models save it with the rest.
+    """
+    return calls.next()[1]
+
+
 def _draw(kind: Normal | Uniform, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
     """``[n, *kind.shape]`` float32 from Philox bits.
 

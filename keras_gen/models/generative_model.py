@@ -5,6 +5,7 @@ what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,11 +18,15 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import check_noise
+from keras_gen.core.noise import NoiseSpec, check_noise
 from keras_gen.core.registry import PROVIDED
-from keras_gen.core.replicas import fit_for_policy, replica_count
+from keras_gen.core.replicas import call_number, fit_for_policy, replica_count, step_noise
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
+from keras_gen.layers.dropout import Dropout
 from keras_gen.training.adam import Adam
+
+log = logging.getLogger(__name__)
+_SEEDS = "states_of_draws"  # among a model's own variables in its files
 
 
 @contextlib.contextmanager
@@ -66,6 +71,7 @@ class GenerativeModel(Sampler, keras.Model):
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise InvalidInput(f"seed={seed!r} is a {type(seed).__name__}; give an integer.")
         self.seed = int(seed)
+        self.training_calls = keras.random.SeedGenerator(0)
         self._generate_function = None
 
     def get_config(self) -> dict[str, Any]:
@@ -81,6 +87,25 @@ class GenerativeModel(Sampler, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "GenerativeModel":
         """The model of a ``get_config``; weights are new."""
         return cls(**restored(config))
+
+    def save_own_variables(self, store: Any) -> None:
+        """Also the states of all draws (count of training calls, Dropout's, augmentations'), which Keras does not save."""
+        super().save_own_variables(store)
+        store[_SEEDS] = np.stack([keras.ops.convert_to_numpy(each.state) for each in seed_generators(self)])
+
+    def load_own_variables(self, store: Any) -> None:
+        """Files without the states of draws load too; draws then begin anew."""
+        super().load_own_variables({key: store[key] for key in store.keys() if key != _SEEDS})
+        if _SEEDS not in store.keys():
+            return
+        states, generators = np.asarray(store[_SEEDS]), seed_generators(self)
+        if len(states) != len(generators):
+            raise InvalidInput(
+                f"The file holds {len(states)} states of random draws, {self.name} has {len(generators)}; load it into a "
+                "model of the same layers."
+            )
+        for generator, state in zip(generators, states):
+            generator.state.assign(state)
 
     # --- sampling ---------------------------------------------------------------------------------------------------
 
@@ -135,6 +160,13 @@ class GenerativeModel(Sampler, keras.Model):
                 raise InvalidInput(
                     "steps_per_execution > 1 does not work under a strategy of several replicas; leave it out."
                 )
+            layers = self._flatten_layers(include_self=False)
+            if repeating := [each.name for each in layers if each._seed_generators and not isinstance(each, Dropout)]:
+                log.warning(
+                    "%s draws the same numbers on every replica, as Keras' layers do; training goes on, but not as on one "
+                    "device. keras_gen.layers.dropout.Dropout draws as one device would.",
+                    ", ".join(repeating),
+                )
         super().compile(optimizer, **kwargs)
 
     def remember_compile(self, **arguments: Any) -> None:
@@ -151,6 +183,14 @@ class GenerativeModel(Sampler, keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as ``get_compile_config`` says, optimizers built, so that their saved state finds its place."""
         self.compile(**restored(config))
+
+    def call_noise(self, spec: NoiseSpec, batch: Any, training: bool) -> dict[str, tf.Tensor]:
+        """The noise of this call of the model on ``batch`` images: new at every training call, and always the same of the n-th.
+
+        Held-out images meet noise of their own, that of the trainings so far.
+        """
+        step = call_number(self.training_calls) if training else self.training_calls.state.value[1]
+        return step_noise(spec, batch, self.seed, step, turn=0 if training else -1)
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: networks, optimizers and metrics are built before ``fit``; Keras' build eats a batch and knows no step."""
@@ -299,6 +339,11 @@ def restored(config: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in config.items()
     }
+
+
+def seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
+    """What the model and all its layers draw from, in Keras' ways, the model's own count of calls first."""
+    return [generator for layer in model._flatten_layers() for generator in layer._seed_generators]
 
 
 def replica_count_of(model: keras.Model) -> int:

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 class Checkpoints(keras.callbacks.Callback):
     """Saves the whole model as ``epoch-00012.keras`` after every ``every`` epochs and the last one; keeps ``keep``.
 
+    With the states of all layers' draws (Keras' ``Dropout``, ``RandomFlip`` ...), so that a resumed run ends with the bits of
+    an uninterrupted one. Draws without a layer's ``SeedGenerator`` (``keras.random.normal(shape)``) are not among them.
+
     A file appears whole or not at all. Weights that are not finite are never saved: they end the run instead.
     """
 
