@@ -45,8 +45,10 @@ def train(
     ``resume`` goes on from the newest good checkpoint, to the same weights an uninterrupted run would have. Data, settings
     and folder are checked before anything is made.
     """
+    from keras_gen.core.backend import require_tensorflow
     from keras_gen.data import load as load_data
 
+    require_tensorflow()
     description = resolve(name, given, data)
     recipe = build(name, description["settings"])
     folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")

@@ -12,6 +12,7 @@ PACKAGE = ROOT / "keras_gen"
 # other only inside `core` (in the order below) and where a package names its base here.
 FLOORS = {
     "core.errors": 0.0,
+    "core.backend": 0.1,
     "core.checks": 0.1,
     "core.registry": 0.1,
     "core.files": 0.1,
@@ -42,6 +43,7 @@ FLOORS = {
     "data.__init__": 1.0,
     "networks": 2.0,
     "training": 2.0,
+    "models.requirements": 2.9,
     "models.generative_model": 3.0,
     "models.adversarial.adversarial_model": 3.1,
     "models.autoregressive.cached_sampler": 3.0,

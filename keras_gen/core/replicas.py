@@ -58,6 +58,11 @@ def call_number(calls: keras.random.SeedGenerator) -> tf.Tensor:
     return calls.next()[1]
 
 
+def steps_made(optimizer: keras.optimizers.Optimizer) -> int:
+    """Training steps behind an optimizer, those whose gradients it only gathered too."""
+    return int(keras.ops.convert_to_numpy(getattr(optimizer, "inner_optimizer", optimizer)._iterations))
+
+
 def _draw(kind: Normal | Uniform, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
     """``[n, *kind.shape]`` float32 from Philox bits.
 

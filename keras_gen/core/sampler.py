@@ -32,6 +32,9 @@ class Sampler:
         """Images of noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
         raise NotImplementedError(f"{type(self).__name__} must say what it makes of noise.")
 
+    def check_sampling(self) -> None:
+        """Raises where whatever would be drawn means nothing. An artifact was proven when it was written."""
+
     def checked_conditions(
         self, conditions: Mapping[str, Any], n: int, *, required: bool = False
     ) -> dict[str, np.ndarray]:
@@ -69,6 +72,7 @@ class Sampler:
         batch_size: int,
     ) -> np.ndarray:
         """``draw(noise, inputs)`` of ``n`` examples, batch by batch; the noise is the seed's, whatever the batch size."""
+        self.check_sampling()
         stream = NoiseStream(self.noise_spec(), seed)
         parts = []
         for start in range(0, n, batch_size):

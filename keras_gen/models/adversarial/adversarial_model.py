@@ -6,12 +6,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
 from keras_gen.models.generative_model import GenerativeModel
 from keras_gen.training.adam import Adam
 from keras_gen.training.ema import copy_of, update_average
+from keras_gen.training.optimizer_pair import OptimizerPair
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -34,8 +36,7 @@ class AdversarialModel(GenerativeModel):
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        if not isinstance(critic_steps, int) or critic_steps < 1:
-            raise InvalidInput(f"critic_steps={critic_steps!r}; give an integer of at least 1.")
+        critic_steps = integer("critic_steps", critic_steps, 1)
         if ema_decay is not None and not 0.0 <= ema_decay < 1.0:
             raise InvalidInput(f"ema_decay={ema_decay!r}; give a number in [0, 1), or None for no average.")
         self.critic_steps = self.batches_per_step = critic_steps
@@ -85,30 +86,47 @@ class AdversarialModel(GenerativeModel):
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer | None = None,
-        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+        generator_optimizer: keras.optimizers.Optimizer | str | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | str | None = None,
         **kwargs: Any,
     ) -> None:
         """Sets one optimizer a side (each a Keras optimizer of its own) and builds it; see ``default_optimizers``.
 
-        Other arguments are Keras' (``jit_compile``, ``run_eagerly``, ``steps_per_execution``).
+        Other arguments are Keras' (``jit_compile``, ``run_eagerly``, ``steps_per_execution``). ``model.optimizer`` is then a view
+        of both, for Keras' callbacks. Two optimizers of one name are told apart by their sides' names in front of it.
         """
-        defaults = self.default_optimizers()
-        generator_optimizer = keras.optimizers.get(generator_optimizer or defaults[0])
-        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
-        if generator_optimizer is discriminator_optimizer:
-            raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
-        # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
-        self.compile_keras(None, **kwargs)
-        self.remember_compile(
-            generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer, **kwargs
-        )
+        if "optimizer" in kwargs:
+            raise InvalidInput(
+                f"{type(self).__name__} trains two sides; give generator_optimizer= and discriminator_optimizer=, or neither "
+                "for its defaults."
+            )
         policy = self.dtype_policy.name
         with self.distribute_strategy.scope():
+            defaults = self.default_optimizers()
+            generator_optimizer = keras.optimizers.get(generator_optimizer or defaults[0])
+            discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
+            if generator_optimizer is discriminator_optimizer:
+                raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
+            if generator_optimizer.name == discriminator_optimizer.name:
+                for side, optimizer in (("generator", generator_optimizer), ("discriminator", discriminator_optimizer)):
+                    optimizer.name = f"{side}_{optimizer.name}"
+            # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
+            self.compile_keras(None, [generator_optimizer, discriminator_optimizer], **kwargs)
+            self.remember_compile(
+                generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer, **kwargs
+            )
             self.generator_optimizer = fit_for_policy(generator_optimizer, policy)
             self.discriminator_optimizer = fit_for_policy(discriminator_optimizer, policy)
             self.generator_optimizer.build(_weights(self.generator_side))
             self.discriminator_optimizer.build(_weights(self.discriminator_side))
+            self.optimizer = OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """See ``GenerativeModel``. As in Keras, an optimizer with ``use_ema`` leaves its average as the weights of its side."""
+        history = super().fit(*args, **kwargs)
+        self.generator_optimizer.finalize_variable_values(_weights(self.generator_side))
+        self.discriminator_optimizer.finalize_variable_values(_weights(self.discriminator_side))
+        return history
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """``critic_steps`` turns of the discriminator, each on its own part of the data, then one of the generator.

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, Normal
@@ -42,9 +43,7 @@ class GAN(AdversarialModel):
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
-        if not isinstance(latent_dim, int) or latent_dim < 1:
-            raise InvalidInput(f"latent_dim={latent_dim!r}; give an integer of at least 1.")
-        self.latent_dim = latent_dim
+        self.latent_dim = latent_dim = integer("latent_dim", latent_dim, 1)
         self.objective = OBJECTIVES.get(objective)
         self.width = width
         spec = self.image_spec
@@ -76,6 +75,18 @@ class GAN(AdversarialModel):
     def generate(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> tf.Tensor:
         """The averaged generator's image of ``z``: uint8 ``[n, h, w, c]``."""
         return self.image_spec.from_unit(self.averaged(self.generator)(noise["z"], training=False))
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """``gan(z)`` and ``gan.predict(z)``: the generator's images ``[n, h, w, c]`` in ``[-1, 1]`` of ``z`` ``[n, latent_dim]``.
+
+        They are those of ``sample`` before rounding to levels, so of the averaged generator where one is kept; with
+        ``training=True`` of the generator itself. A dict with ``"z"`` does as well.
+        """
+        z = inputs["z"] if isinstance(inputs, Mapping) and set(inputs) == {"z"} else inputs
+        if isinstance(z, Mapping) or len(z.shape) != 2 or z.shape[1] != self.latent_dim:
+            found = f"a dict of {sorted(z)}" if isinstance(z, Mapping) else f"shape {list(z.shape)}"
+            raise InvalidInput(f"{type(self).__name__} got {found}; wanted noise z [n, {self.latent_dim}].")
+        return (self.generator if training else self.averaged(self.generator))(z, training=training)
 
     def make_fakes(self, batch: Batch, noise: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """``G(z)``, ``[b, h, w, c]`` in ``[-1, 1]``."""

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
@@ -66,7 +67,7 @@ class VAE(GenerativeModel):
         spec = self.image_spec
         self.likelihood = likelihood or ("bernoulli" if spec.levels == 2 else "gaussian")
         self._check_arguments(latent_dim, architecture, beta)
-        self.latent_dim, self.architecture, self.beta = latent_dim, architecture, float(beta)
+        self.latent_dim, self.architecture, self.beta = int(latent_dim), architecture, float(beta)
         self.hidden, self.activation, self.width = tuple(hidden), activation, width
         self.sample_pixels = self.likelihood == "bernoulli" if sample_pixels is None else bool(sample_pixels)
         parameters = spec.channels * (2 if self.likelihood == "gaussian" else 1)
@@ -85,8 +86,7 @@ class VAE(GenerativeModel):
         self.built = True
 
     def _check_arguments(self, latent_dim: int, architecture: str, beta: float) -> None:
-        if not isinstance(latent_dim, int) or latent_dim < 1:
-            raise InvalidInput(f"latent_dim={latent_dim!r}; give an integer of at least 1.")
+        integer("latent_dim", latent_dim, 1)
         if architecture not in ARCHITECTURES:
             raise InvalidInput(f"architecture={architecture!r} is unknown; give one of {', '.join(ARCHITECTURES)}.")
         if beta < 0:
