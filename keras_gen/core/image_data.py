@@ -147,7 +147,8 @@ class ImageData:
 
 
 def _pair(seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    return tf.stack([tf.cast(seed, tf.int64), epoch])
+    seed = (seed + 2**63) % 2**64 - 2**63  # of any size; those of 64 bits stay as they are
+    return tf.stack([tf.constant(seed, tf.int64), epoch])
 
 
 def _sized(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:

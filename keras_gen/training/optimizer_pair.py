@@ -4,6 +4,11 @@ from typing import Any
 
 import keras
 
+_TWO_RATES = (
+    "A two-player model has two learning rates: model.generator_optimizer.learning_rate and "
+    "model.discriminator_optimizer.learning_rate."
+)
+
 
 class OptimizerPair:
     """What ``model.optimizer`` is where there are two sides: a view that owns nothing.
@@ -39,7 +44,8 @@ class OptimizerPair:
     @property
     def learning_rate(self) -> Any:
         """None of its own: there are two."""
-        raise AttributeError(
-            "A two-player model has two learning rates: model.generator_optimizer.learning_rate and "
-            "model.discriminator_optimizer.learning_rate."
-        )
+        raise AttributeError(_TWO_RATES)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Any) -> None:
+        raise AttributeError(_TWO_RATES)

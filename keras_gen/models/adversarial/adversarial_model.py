@@ -93,7 +93,7 @@ class AdversarialModel(GenerativeModel):
         """Sets one optimizer a side (each a Keras optimizer of its own) and builds it; see ``default_optimizers``.
 
         Other arguments are Keras' (``jit_compile``, ``run_eagerly``, ``steps_per_execution``). ``model.optimizer`` is then a view
-        of both, for Keras' callbacks. Two optimizers of one name are told apart by their sides' names in front of it.
+        of both, for Keras' callbacks; in their logs each has its side's name (``learning_rate_generator``).
         """
         if "optimizer" in kwargs:
             raise InvalidInput(
@@ -107,9 +107,7 @@ class AdversarialModel(GenerativeModel):
             discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
             if generator_optimizer is discriminator_optimizer:
                 raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
-            if generator_optimizer.name == discriminator_optimizer.name:
-                for side, optimizer in (("generator", generator_optimizer), ("discriminator", discriminator_optimizer)):
-                    optimizer.name = f"{side}_{optimizer.name}"
+            generator_optimizer.name, discriminator_optimizer.name = "generator", "discriminator"
             # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
             self.compile_keras(None, [generator_optimizer, discriminator_optimizer], **kwargs)
             self.remember_compile(
