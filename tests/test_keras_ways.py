@@ -148,7 +148,7 @@ def test_fits_go_on_where_training_stands():
     assert_same(state(at_once), state(in_turns))
 
 
-def epochs_met(model, images, tmp_path=None, **options):
+def epochs_met(model, images, **options):
     """What each step of ``fit`` is fed, an epoch after the other, by the sums of its images."""
     met = []
     step = model.train_step
@@ -295,6 +295,8 @@ def test_seeds_of_every_size_work_alike(seed):
     model.fit(IMAGES, batch_size=8, augment="flip", verbose=0)
     np.testing.assert_array_equal(model.sample(2, seed=seed), model.sample(2, seed=int(seed)))
     assert type(model.get_config()["seed"]) is int
+    data = model.as_image_data(IMAGES)
+    np.testing.assert_array_equal(data.binarized(seed).images, data.binarized(int(seed)).images)
 
 
 def test_another_backend_is_refused_in_one_sentence_and_help_is_not():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 
@@ -43,7 +44,8 @@ class ImageData:
 
     def binarized(self, seed: int = 0) -> "ImageData":
         """Every value drawn once as Bernoulli(level / (levels - 1)): the images become binary and stay as drawn."""
-        uniform = np.random.Generator(np.random.Philox(key=seed)).random(self.images.shape, dtype=np.float32)
+        key = integer("seed", seed) % 2**128
+        uniform = np.random.Generator(np.random.Philox(key=key)).random(self.images.shape, dtype=np.float32)
         drawn = (uniform * (self.image_spec.levels - 1) < self.images).astype(np.uint8)
         spec = dataclasses.replace(self.image_spec, levels=2)
         return dataclasses.replace(self, image_spec=spec, features={**self.features, "image": drawn})

@@ -21,7 +21,7 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, check_noise
 from keras_gen.core.registry import PROVIDED
-from keras_gen.core.replicas import call_number, fit_for_policy, replica_count, step_noise
+from keras_gen.core.replicas import call_number, fit_for_policy, replica_count, step_noise, steps_made
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 from keras_gen.layers.dropout import Dropout
 from keras_gen.models.requirements import check_compile, check_scope, check_settings
@@ -237,6 +237,10 @@ class GenerativeModel(Sampler, keras.Model):
         step = call_number(self.training_calls) if training else self.training_calls.state.value[1]
         return step_noise(spec, batch, self.seed, step, turn=0 if training else -1)
 
+    def steps_made(self) -> int:
+        """Training steps behind the model since ``compile``, those of its saved states included."""
+        return steps_made(self.optimizer)
+
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: networks, optimizers and metrics are built before ``fit``; Keras' build eats a batch and knows no step."""
 
@@ -282,7 +286,7 @@ class GenerativeModel(Sampler, keras.Model):
             steps = data.full_batches(size, turns)
             if (given := kwargs.pop("steps_per_epoch", None)) is not None:
                 steps = integer("steps_per_epoch", given, 1)
-            order = EpochOrder(self.optimizer, steps)
+            order = EpochOrder(self.steps_made, steps)
             kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), order]
             dataset = data.training_epoch(
                 size,

@@ -76,6 +76,10 @@ class GAN(AdversarialModel):
         """The averaged generator's image of ``z``: uint8 ``[n, h, w, c]``."""
         return self.image_spec.from_unit(self.averaged(self.generator)(noise["z"], training=False))
 
+    # On noise, not on images: Keras' own.
+    predict, predict_on_batch = keras.Model.predict, keras.Model.predict_on_batch
+    predict_step = keras.Model.predict_step
+
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """``gan(z)`` and ``gan.predict(z)``: the generator's images ``[n, h, w, c]`` in ``[-1, 1]`` of ``z`` ``[n, latent_dim]``.
 
