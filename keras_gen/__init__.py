@@ -41,6 +41,8 @@ __all__ = [*PUBLIC, *_MODULES]
 
 def __getattr__(name: str) -> Any:
     if name in PUBLIC:
+        if "errors" not in PUBLIC[name]:
+            importlib.import_module("keras_gen.core.backend").require_tensorflow()
         value = getattr(importlib.import_module(PUBLIC[name]), name)
     elif name in _MODULES:
         value = importlib.import_module(f"keras_gen.{name}")

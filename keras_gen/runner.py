@@ -54,8 +54,10 @@ def train(
     It is a name, or a recipe of your own (``train(MyRecipe(epochs=3))``). ``resume`` goes on from the newest good checkpoint,
     to the same weights an uninterrupted run would have. Data, settings and folder are checked before anything is made.
     """
+    from keras_gen.core.backend import require_tensorflow
     from keras_gen.data import load as load_data
 
+    require_tensorflow()
     description = resolve(recipe, given, data)
     name = description["recipe"]
     recipe = build(name, description["settings"])

@@ -17,6 +17,7 @@ FLOORS = [
             "core.errors",
         ],
         [
+            "core.backend",
             "core.checks",
             "core.registry",
             "core.files",
@@ -83,6 +84,9 @@ FLOORS = [
         ],
     ],
     [  # 3: models
+        [
+            "models.requirements",
+        ],
         [
             "models.generative_model",
             "models.adversarial.turns",

@@ -1,11 +1,12 @@
 """A set of images in memory and the order in which training meets them."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec, as_array
 
@@ -62,7 +63,8 @@ class ImageData:
 
     def binarized(self, seed: int = 0) -> "ImageData":
         """Every value drawn once as Bernoulli(level / (levels - 1)): the images become binary and stay as drawn."""
-        uniform = np.random.Generator(np.random.Philox(key=seed)).random(self.images.shape, dtype=np.float32)
+        key = integer("seed", seed) % 2**128
+        uniform = np.random.Generator(np.random.Philox(key=key)).random(self.images.shape, dtype=np.float32)
         drawn = (uniform * (self.image_spec.levels - 1) < self.images).astype(np.uint8)
         spec = dataclasses.replace(self.image_spec, levels=2)
         return dataclasses.replace(self, image_spec=spec, features={**self.features, "image": drawn})
@@ -85,38 +87,90 @@ class ImageData:
         uninterrupted one saw there. ``augment="flip"`` mirrors each image left to right with probability 1/2.
         ``turns=k > 1`` gives k batches at once, as ``[batch, k, ...]``: one a critic turn.
         """
-        if augment is not None and augment not in AUGMENTATIONS:
-            raise InvalidInput(f"augment={augment!r} is unknown; give one of {', '.join(AUGMENTATIONS)} or nothing.")
-        if batch_size < 1 or (drop_remainder and batch_size * turns > len(self)):
+        full = self.full_batches(batch_size if drop_remainder else min(batch_size, len(self)), turns)
+        per_epoch = full if drop_remainder else -(-len(self) // (batch_size * turns))
+        order, pick = self._order(batch_size, seed, shuffle, drop_remainder, turns), self._picking(seed, augment)
+        batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(order).map(pick)
+        return _sized(batches, (epochs - first_epoch) * per_epoch)
+
+    def training_epoch(
+        self,
+        batch_size: int,
+        epoch: Callable[[], int],
+        *,
+        steps: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        augment: str | None = None,
+        turns: int = 1,
+    ) -> tf.data.Dataset:
+        """The batches of one epoch of training; which one, ``epoch`` says whenever an iteration begins.
+
+        Every epoch has ``steps`` batches. Where these are not all full ones, they cut one endless row of batches into epochs,
+        so that none is left out: epoch e has those from ``e steps`` on. Otherwise as ``batches``.
+        """
+        per_epoch = self.full_batches(batch_size, turns)
+        order, pick = self._order(batch_size, seed, shuffle, True, turns), self._picking(seed, augment)
+
+        def begin(_: tf.Tensor) -> tf.data.Dataset:
+            first = tf.ensure_shape(tf.numpy_function(lambda: np.int64(epoch()), [], tf.int64), []) * steps
+            row = tf.data.Dataset.range(first // per_epoch, tf.int64.max).flat_map(order)
+            return row.skip(first % per_epoch).take(steps)
+
+        return _sized(tf.data.Dataset.from_tensors(0).flat_map(begin).map(pick), steps)
+
+    def full_batches(self, batch_size: int, turns: int = 1) -> int:
+        """How many full batches (of ``turns`` batches each) there are; ``InvalidInput`` if none."""
+        if batch_size < 1 or batch_size * turns > len(self):
             times = f" (times {turns} critic steps)" if turns > 1 else ""
             raise InvalidInput(
                 f"batch_size={batch_size}{times} with {len(self)} images of {self.name} ({self.split}) makes no full "
                 f"batch; give a batch_size from 1 to {len(self) // turns}."
             )
+        return len(self) // (batch_size * turns)
+
+    def _order(
+        self, batch_size: int, seed: int, shuffle: bool, drop_remainder: bool, turns: int
+    ) -> Callable[[tf.Tensor], tf.data.Dataset]:
+        """Epoch to its batches as ``(indices, epoch)``."""
+        count = len(self)
+
+        def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            order = tf.range(count, dtype=tf.int64)
+            if shuffle:
+                order = tf.random.experimental.stateless_shuffle(order, seed=_pair(seed, epoch))
+            rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size * turns, drop_remainder=drop_remainder)
+            if turns > 1:
+                rows = rows.map(lambda indices: tf.reshape(indices, [batch_size, turns]))
+            return rows.map(lambda indices: (indices, epoch))
+
+        return one_epoch
+
+    def _picking(self, seed: int, augment: str | None) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+        """``(indices, epoch)`` to the batch."""
+        if augment is not None and augment not in AUGMENTATIONS:
+            raise InvalidInput(f"augment={augment!r} is unknown; give one of {', '.join(AUGMENTATIONS)} or nothing.")
         count = len(self)
         # On the host: a GPU must not be filled with the whole data set.
         with tf.device("CPU:0"):
             features = {key: tf.constant(values) for key, values in self.features.items()}
 
-        def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            order = tf.range(count, dtype=tf.int64)
-            if shuffle:
-                order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([tf.cast(seed, tf.int64), epoch]))
-            rows = tf.data.Dataset.from_tensor_slices(order).batch(batch_size * turns, drop_remainder=drop_remainder)
-            if turns > 1:
-                rows = rows.map(lambda indices: tf.reshape(indices, [batch_size, turns]))
-            return rows.map(lambda indices: pick(indices, epoch))
-
         def pick(indices: tf.Tensor, epoch: tf.Tensor) -> dict[str, tf.Tensor]:
             batch = {key: tf.gather(values, indices) for key, values in features.items()}
             if augment == "flip":
                 # A coin an image and epoch, wherever in the epoch the image stands.
-                coins = tf.random.stateless_uniform([count], seed=tf.stack([tf.cast(seed + 1, tf.int64), epoch]))
+                coins = tf.random.stateless_uniform([count], seed=_pair(seed + 1, epoch))
                 flip = tf.gather(coins, indices)[..., None, None, None] < 0.5
                 batch["image"] = tf.where(flip, batch["image"][..., ::-1, :], batch["image"])
             return batch
 
-        together = batch_size * turns
-        steps = (epochs - first_epoch) * (count // together if drop_remainder else -(-count // together))
-        batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(one_epoch)
-        return batches.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(tf.data.AUTOTUNE)
+        return pick
+
+
+def _pair(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    seed = (seed + 2**63) % 2**64 - 2**63  # of any size; those of 64 bits stay as they are
+    return tf.stack([tf.constant(seed, tf.int64), epoch])
+
+
+def _sized(batches: tf.data.Dataset, count: int) -> tf.data.Dataset:
+    return batches.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)

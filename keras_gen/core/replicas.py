@@ -58,6 +58,20 @@ def step_noise(
     return noise
 
 
+def call_number(calls: keras.random.SeedGenerator) -> tf.Tensor:
+    """How many training calls came before this one, which is counted: int64, the ``step`` of ``step_noise``.
+
+    So noise moves on in ``fit`` and in anybody's own loop alike. The count stands where Keras keeps the state of draws: it
+    is no weight, each replica counts for itself (and all count the same), and models save it with the rest.
+    """
+    return calls.next()[1]
+
+
+def steps_made(optimizer: keras.optimizers.Optimizer) -> int:
+    """Training steps behind an optimizer, those whose gradients it only gathered too."""
+    return int(keras.ops.convert_to_numpy(getattr(optimizer, "inner_optimizer", optimizer)._iterations))
+
+
 def _draw(kind: Input, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:
     """``[n, *kind.shape]`` from Philox bits.
 

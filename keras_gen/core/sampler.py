@@ -34,6 +34,9 @@ class Sampler:
         """Images of noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
         raise NotImplementedError(f"{type(self).__name__} must say what it makes of noise.")
 
+    def check_sampling(self) -> None:
+        """Raises where whatever would be drawn means nothing. An artifact was proven when it was written."""
+
     def checked_conditions(
         self, conditions: Mapping[str, Any], n: int, *, required: bool = False
     ) -> dict[str, np.ndarray]:
@@ -89,6 +92,7 @@ class Sampler:
     ) -> np.ndarray:
         """``draw(noise, inputs)`` of ``n`` examples, batch by batch; the noise is the seed's, whatever the batch size."""
         batch_size = integer("batch_size", batch_size, 1)
+        self.check_sampling()
         stream = NoiseStream(self.noise_spec(), seed)
         parts = []
         for start in range(0, n, batch_size):

@@ -37,7 +37,8 @@ def compiled_walks(wanted: bool = True) -> Iterator[None]:
 
 
 @functools.cache
-def _compiled(walk: Callable) -> Callable:
+def _compiled(walk: Callable, eager: bool) -> Callable:
+    """A graph takes the gradient of a function that it calls by rewriting it, after which eager calls of it fail: two."""
     return tf.function(walk, jit_compile=True)
 
 
@@ -101,7 +102,7 @@ class CausalLSTM(CausalLayer):
 
         Inside ``compiled_walks`` each direction is a program of XLA's by itself: two run at once, on two cores.
         """
-        walk = _compiled(self.walk) if _COMPILED.get() else self.walk
+        walk = _compiled(self.walk, tf.executing_eagerly()) if _COMPILED.get() else self.walk
         inputs = [layer.sampling_weights() for layer in self.input_to_state]
         kernels = [tf.concat([own["own"], heard], axis=0) for own, heard in zip(inputs, self.recurrent, strict=True)]
         return sum(walk(here, kernels[side], inputs[side]["bias"], side) for side in range(self.directions))

@@ -3,11 +3,12 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen.core import checks
 from keras_gen.core.noise import Uniform
-from keras_gen.core.replicas import step_noise
+from keras_gen.core.replicas import call_number, step_noise
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -21,28 +22,25 @@ class Dropout(keras.layers.Layer):
     def __init__(self, rate: float, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate, self.seed = checks.rate("rate", rate), checks.integer("seed", seed)
+        self.calls = keras.random.SeedGenerator(0)
+        self.built = True
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
-    def build(self, input_shape: Any) -> None:
-        """Makes the counter."""
-        self.calls = self.add_weight(
-            shape=(),
-            dtype="int32",
-            initializer="zeros",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="calls",
-        )
-        self.built = True
+    def save_own_variables(self, store: Any) -> None:
+        """Writes the count of training calls."""
+        store["0"] = np.asarray(keras.ops.convert_to_numpy(self.calls.state)[1], np.int32)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Reads the count of training calls."""
+        self.calls.state.assign([0, int(np.asarray(store["0"]))])
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Features ``[b, ...]`` to the same, a share ``rate`` of them zero in training."""
         if not training or not self.rate:
             return x
         batch = x.shape[0] or tf.shape(x)[0]
-        uniform = step_noise({"u": Uniform(tuple(x.shape[1:]))}, batch, self.seed, self.calls.value)["u"]
-        self.calls.assign(self.calls + 1)
+        uniform = step_noise({"u": Uniform(tuple(x.shape[1:]))}, batch, self.seed, call_number(self.calls))["u"]
         return x * tf.cast(uniform >= self.rate, x.dtype) * tf.cast(1.0 / (1.0 - self.rate), x.dtype)

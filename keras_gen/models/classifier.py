@@ -13,7 +13,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images, Labels
 from keras_gen.core.noise import NoiseSpec, Uniform
-from keras_gen.core.replicas import global_mean, step_noise
+from keras_gen.core.replicas import global_mean
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
 from keras_gen.networks.classifier import FEATURES, convolutional_classifier
 
@@ -120,7 +120,7 @@ class Classifier(GenerativeModel):
     def _partly_binarized(self, images: tf.Tensor) -> tf.Tensor:
         size = images.shape[0] or tf.shape(images)[0]
         spec = {"pixels": Uniform(self.image_spec.shape), "chosen": Uniform((1, 1, 1))}
-        drawn = step_noise(spec, size, self.seed, self.optimizer.iterations)
+        drawn = self.call_noise(spec, size, training=True)
         binary = tf.cast(drawn["pixels"] < images, images.dtype)
         return tf.where(drawn["chosen"] < self.binarize, binary, images)
 

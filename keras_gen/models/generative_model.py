@@ -5,6 +5,7 @@ what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,15 +14,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
-from keras_gen.core.errors import InvalidInput
+from keras_gen.core.errors import InvalidInput, TrainingDiverged
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import check_noise
+from keras_gen.core.noise import NoiseSpec, check_noise
 from keras_gen.core.registry import PROVIDED
-from keras_gen.core.replicas import fit_for_policy, replica_count
+from keras_gen.core.replicas import call_number, fit_for_policy, replica_count, step_noise, steps_made
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
+from keras_gen.layers.dropout import Dropout
+from keras_gen.models.requirements import check_compile, check_scope, check_settings
 from keras_gen.training.adam import Adam
+from keras_gen.training.checkpoints import first_not_finite
+from keras_gen.training.epoch_order import EpochOrder
+
+log = logging.getLogger(__name__)
+_SEEDS = "states_of_draws"  # among a model's own variables in its files
 
 
 @contextlib.contextmanager
@@ -62,10 +71,10 @@ class GenerativeModel(Sampler, keras.Model):
 
     def __init__(self, image_spec: ImageSpec | Sequence[int], seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
+        check_settings(self)
         self.image_spec = ImageSpec.from_any(image_spec)
-        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-            raise InvalidInput(f"seed={seed!r} is a {type(seed).__name__}; give an integer.")
-        self.seed = int(seed)
+        self.seed = integer("seed", seed)
+        self.training_calls = keras.random.SeedGenerator(0)
         self._generate_function = None
 
     def get_config(self) -> dict[str, Any]:
@@ -81,6 +90,25 @@ class GenerativeModel(Sampler, keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "GenerativeModel":
         """The model of a ``get_config``; weights are new."""
         return cls(**restored(config))
+
+    def save_own_variables(self, store: Any) -> None:
+        """Also the states of all draws (count of training calls, Dropout's, augmentations'), which Keras does not save."""
+        super().save_own_variables(store)
+        store[_SEEDS] = np.stack([keras.ops.convert_to_numpy(each.state) for each in seed_generators(self)])
+
+    def load_own_variables(self, store: Any) -> None:
+        """Files without the states of draws load too; draws then begin anew."""
+        super().load_own_variables({key: store[key] for key in store.keys() if key != _SEEDS})
+        if _SEEDS not in store.keys():
+            return
+        states, generators = np.asarray(store[_SEEDS]), seed_generators(self)
+        if len(states) != len(generators):
+            raise InvalidInput(
+                f"The file holds {len(states)} states of random draws, {self.name} has {len(generators)}; load it into a "
+                "model of the same layers."
+            )
+        for generator, state in zip(generators, states):
+            generator.state.assign(state)
 
     # --- sampling ---------------------------------------------------------------------------------------------------
 
@@ -109,32 +137,81 @@ class GenerativeModel(Sampler, keras.Model):
         inputs = {**self.noise_spec(), **self.condition_spec()}
         return {"sample": Endpoint(lambda given: {"image": self.generate(given, given)}, inputs, image_range)}
 
-    def export(self, filepath: str | os.PathLike, format: str | Sequence[str] = "saved_model", **options: Any) -> dict:
+    def check_sampling(self) -> None:
+        """``TrainingDiverged`` if a weight is NaN or infinite: what it would draw are no images of the model."""
+        if path := first_not_finite(self.weights):
+            raise TrainingDiverged(
+                f"Weight {path} of {type(self).__name__} is not finite, so it makes no images; go back to the last good "
+                "checkpoint and train with a smaller learning rate."
+            )
+
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str | Sequence[str] = "saved_model",
+        verbose: bool | None = None,
+        *,
+        version: int | None = None,
+        **unknown: Any,
+    ) -> dict:
         """Writes an artifact folder (``saved_model``, ``onnx`` or both) with ``manifest.json``; returns the manifest.
 
         Nothing is written unless the artifact, loaded back, gave what the live model gives.
+
+        Args:
+            filepath: the folder. format: one or several names.
+            verbose: whether to print where the artifact went, as in Keras; default: no.
+            version: see ``exporters.artifact.write_artifact``.
         """
+        if unknown:
+            raise InvalidInput(
+                f"export got {', '.join(sorted(unknown))}, which it does not take: the endpoints decide signatures and all "
+                "else. Leave it out."
+            )
         formats = [format] if isinstance(format, str) else list(format)
-        return PROVIDED.get("write_artifact")(self, filepath, formats, **options)
+        manifest = PROVIDED.get("write_artifact")(self, filepath, formats, version=version)
+        if verbose:
+            print(
+                f"Saved artifact at {str(filepath)!r}: {', '.join(manifest['formats'])} of {', '.join(self.endpoints())}"
+            )
+        return manifest
 
     # --- training ---------------------------------------------------------------------------------------------------
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Sets the optimizer (default Adam 1e-3) and builds it. Other arguments are Keras' (``jit_compile`` ...)."""
-        optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
-        self.compile_keras(fit_for_policy(optimizer, self.dtype_policy.name), **kwargs)
-        self.remember_compile(optimizer=optimizer, **kwargs)
+        """Sets the optimizer (default Adam 1e-3) and builds it.
+
+        Other arguments are Keras' (``jit_compile``, ``run_eagerly``, ``steps_per_execution``); ``loss`` and ``metrics`` are the
+        model's own and refused.
+        """
         with self.distribute_strategy.scope():
+            optimizer = keras.optimizers.get(optimizer or Adam(1e-3))
+            self.compile_keras(fit_for_policy(optimizer, self.dtype_policy.name), [optimizer], **kwargs)
+            self.remember_compile(optimizer=optimizer, **kwargs)
             self.optimizer.build(self.trainable_variables)
 
-    def compile_keras(self, optimizer: Any, **kwargs: Any) -> None:
-        """Keras' own ``compile``; what replicas cannot do is refused here, not in mid-training."""
+    def compile_keras(self, optimizer: Any, optimizers: Sequence[keras.optimizers.Optimizer], **kwargs: Any) -> None:
+        """Keras' own ``compile``; what the model or replicas cannot do is refused here, not in mid-training.
+
+        Args:
+            optimizer: what Keras holds; None where the model's own step holds several.
+            optimizers: all there are.
+        """
+        check_compile(self, kwargs)
+        check_scope(self, optimizers)
         if replica_count_of(self) > 1:
             if kwargs.get("jit_compile") is True:
                 raise InvalidInput("jit_compile=True does not work under a strategy of several replicas; leave it out.")
             if kwargs.get("steps_per_execution", 1) > 1:
                 raise InvalidInput(
                     "steps_per_execution > 1 does not work under a strategy of several replicas; leave it out."
+                )
+            layers = self._flatten_layers(include_self=False)
+            if repeating := [each.name for each in layers if each._seed_generators and not isinstance(each, Dropout)]:
+                log.warning(
+                    "%s draws the same numbers on every replica, as Keras' layers do; training goes on, but not as on one "
+                    "device. keras_gen.layers.dropout.Dropout draws as one device would.",
+                    ", ".join(repeating),
                 )
         super().compile(optimizer, **kwargs)
 
@@ -152,6 +229,18 @@ class GenerativeModel(Sampler, keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as ``get_compile_config`` says, optimizers built, so that their saved state finds its place."""
         self.compile(**restored(config))
+
+    def call_noise(self, spec: NoiseSpec, batch: Any, training: bool) -> dict[str, tf.Tensor]:
+        """The noise of this call of the model on ``batch`` images: new at every training call, and always the same of the n-th.
+
+        Held-out images meet noise of their own, that of the trainings so far.
+        """
+        step = call_number(self.training_calls) if training else self.training_calls.state.value[1]
+        return step_noise(spec, batch, self.seed, step, turn=0 if training else -1)
+
+    def steps_made(self) -> int:
+        """Training steps behind the model since ``compile``, those of its saved states included."""
+        return steps_made(self.optimizer)
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: networks, optimizers and metrics are built before ``fit``; Keras' build eats a batch and knows no step."""
@@ -173,14 +262,18 @@ class GenerativeModel(Sampler, keras.Model):
         """Keras' ``fit`` on images.
 
         ``x`` is uint8 ``[n, h, w, c]``, a dict of arrays with ``"image"``, an ``ImageData``, or a batched
-        ``tf.data.Dataset`` of any of these; ``y`` are labels. Arrays are shuffled by ``(data_seed or seed, epoch)`` and
-        cut into full batches. The rest is Keras' own (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
+        ``tf.data.Dataset`` of any of these; ``y`` are labels. Arrays are cut into full batches, in an order (and with
+        augmentations) that ``data_seed or seed`` and the number of epochs that the optimizer has behind it decide: training
+        goes on where it stands, through ``fit(epochs=n)``, n times ``fit(epochs=1)``, a reloaded model or Keras'
+        ``BackupAndRestore`` alike; ``compile`` begins anew. ``initial_epoch`` only says which number the first epoch has for
+        callbacks. The rest is Keras' own (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
         """
         for unknown in ("validation_split", "sample_weight", "class_weight"):
             if kwargs.get(unknown):
                 raise InvalidInput(f"fit got {unknown}, which no generative model uses; leave it out.")
         if not self.compiled:
             self.compile()
+        self._initial_epoch = None  # BackupAndRestore sets it for one fit, and Keras would keep it for the next
         if isinstance(x, tf.data.Dataset):
             dataset = self._checked_dataset(x, training=True)
         else:
@@ -190,11 +283,21 @@ class GenerativeModel(Sampler, keras.Model):
                 raise InvalidInput(
                     f"batch_size={size} does not split over {replica_count_of(self)} replicas; give a multiple of it."
                 )
-            seed = self.seed if data_seed is None else data_seed
-            dataset = data.batches(
-                size, epochs=epochs, first_epoch=initial_epoch, seed=seed, shuffle=shuffle, augment=augment, turns=turns
+            seed = self.seed if data_seed is None else integer("data_seed", data_seed)
+            steps = data.full_batches(size, turns)
+            if (given := kwargs.pop("steps_per_epoch", None)) is not None:
+                steps = integer("steps_per_epoch", given, 1)
+            order = EpochOrder(self.steps_made, steps)
+            kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), order]
+            dataset = data.training_epoch(
+                size,
+                order,
+                steps=steps,
+                seed=seed,
+                shuffle=shuffle,
+                augment=augment,
+                turns=turns,
             )
-            kwargs.setdefault("steps_per_epoch", len(data) // (size * turns))
         if validation_data is not None:
             validation_data = self._evaluation_dataset(
                 validation_data, batch_size=kwargs.pop("validation_batch_size", batch_size)
@@ -300,6 +403,11 @@ def restored(config: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in config.items()
     }
+
+
+def seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
+    """What the model and all its layers draw from, in Keras' ways, the model's own count of calls first."""
+    return [generator for layer in model._flatten_layers() for generator in layer._seed_generators]
 
 
 def replica_count_of(model: keras.Model) -> int:

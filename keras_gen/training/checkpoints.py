@@ -3,6 +3,7 @@
 import logging
 import os
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 class Checkpoints(keras.callbacks.Callback):
     """Saves the whole model as ``epoch-00012.keras`` after every ``every`` epochs and the last one; keeps ``keep``.
 
+    With the states of all layers' draws (Keras' ``Dropout``, ``RandomFlip`` ...), so that a resumed run ends with the bits of
+    an uninterrupted one. Draws without a layer's ``SeedGenerator`` (``keras.random.normal(shape)``) are not among them.
+
     A file appears whole or not at all. Weights that are not finite are never saved: they end the run instead.
     """
 
@@ -29,9 +33,8 @@ class Checkpoints(keras.callbacks.Callback):
         done = epoch + 1
         if done % self.every and done != self.epochs:
             return
-        for variable in self.model.variables:
-            if not np.isfinite(variable.numpy()).all():
-                raise diverged(f"weight {variable.path} is not finite after epoch {done}", self.folder)
+        if path := first_not_finite(self.model.variables):
+            raise diverged(f"weight {path} is not finite after epoch {done}", self.folder)
         with written_beside(self.folder / f"epoch-{done:05d}.keras") as beside:
             self.model.save(beside)
         for old in found(self.folder)[: -self.keep]:
@@ -54,6 +57,11 @@ class StopOnNaN(keras.callbacks.Callback):
         for name, value in (logs or {}).items():
             if not np.isfinite(value):
                 raise diverged(f"{name} became {value} at step {batch + 1} of epoch {self.epoch + 1}", self.folder)
+
+
+def first_not_finite(variables: Iterable[keras.Variable]) -> str | None:
+    """Path of the first variable that holds a NaN or an infinity, or None."""
+    return next((each.path for each in variables if not np.isfinite(keras.ops.convert_to_numpy(each)).all()), None)
 
 
 def diverged(what: str, folder: Path) -> TrainingDiverged:

@@ -10,13 +10,14 @@ from keras_gen.core.checks import integer, rate
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec
-from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise
+from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise, steps_made
 from keras_gen.layers.spectral_normalization import advance_buffers
 from keras_gen.losses.adversarial import checked_per_example
 from keras_gen.models.adversarial.turns import ORDERS, CompiledPhases, CriticSchedule
 from keras_gen.models.generative_model import GenerativeModel
 from keras_gen.training.adam import Adam
 from keras_gen.training.ema import copy_of, update_average
+from keras_gen.training.optimizer_pair import OptimizerPair
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -145,30 +146,49 @@ class AdversarialModel(GenerativeModel):
 
     def compile(
         self,
-        generator_optimizer: keras.optimizers.Optimizer | None = None,
-        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+        generator_optimizer: keras.optimizers.Optimizer | str | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | str | None = None,
         **kwargs: Any,
     ) -> None:
         """Sets one optimizer a side (each a Keras optimizer of its own) and builds it; see ``default_optimizers``.
 
-        Other arguments are Keras' (``jit_compile``, ``run_eagerly``, ``steps_per_execution``).
+        Other arguments are Keras' (``jit_compile``, ``run_eagerly``, ``steps_per_execution``). ``model.optimizer`` is then a view
+        of both, for Keras' callbacks; in their logs each has its side's name (``learning_rate_generator``).
         """
-        defaults = self.default_optimizers()
-        generator_optimizer = keras.optimizers.get(generator_optimizer or defaults[0])
-        discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
-        if generator_optimizer is discriminator_optimizer:
-            raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
-        # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
-        self.compile_keras(None, **kwargs)
-        self.remember_compile(
-            generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer, **kwargs
-        )
+        if "optimizer" in kwargs:
+            raise InvalidInput(
+                f"{type(self).__name__} trains two sides; give generator_optimizer= and discriminator_optimizer=, or neither "
+                "for its defaults."
+            )
         policy = self.dtype_policy.name
         with self.distribute_strategy.scope():
+            defaults = self.default_optimizers()
+            generator_optimizer = keras.optimizers.get(generator_optimizer or defaults[0])
+            discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
+            if generator_optimizer is discriminator_optimizer:
+                raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
+            generator_optimizer.name, discriminator_optimizer.name = "generator", "discriminator"
+            # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
+            self.compile_keras(None, [generator_optimizer, discriminator_optimizer], **kwargs)
+            self.remember_compile(
+                generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer, **kwargs
+            )
             self.generator_optimizer = fit_for_policy(generator_optimizer, policy)
             self.discriminator_optimizer = fit_for_policy(discriminator_optimizer, policy)
             self.generator_optimizer.build(_weights(self.generator_side))
             self.discriminator_optimizer.build(_weights(self.discriminator_side))
+            self.optimizer = OptimizerPair(self.generator_optimizer, self.discriminator_optimizer)
+
+    def steps_made(self) -> int:
+        """Training steps behind the model: ``critic_steps`` discriminator turns each, whether the generator moved or not."""
+        return steps_made(self.discriminator_optimizer) // self.critic_steps
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """See ``GenerativeModel``. As in Keras, an optimizer with ``use_ema`` leaves its average as the weights of its side."""
+        history = super().fit(*args, **kwargs)
+        self.generator_optimizer.finalize_variable_values(_weights(self.generator_side))
+        self.discriminator_optimizer.finalize_variable_values(_weights(self.discriminator_side))
+        return history
 
     def make_train_function(self, force: bool = False) -> None:
         """Keras' own, or one for each ``phase``: a conditional round an optimizer's update fails under a strategy."""

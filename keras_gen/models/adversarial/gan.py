@@ -140,6 +140,22 @@ class GAN(AdversarialModel):
         """The averaged generator's image of ``z``: uint8 ``[n, h, w, c]``."""
         return self.image_spec.from_unit(self.averaged(self.generator)(noise["z"], training=False))
 
+    # On noise, not on images: Keras' own.
+    predict, predict_on_batch = keras.Model.predict, keras.Model.predict_on_batch
+    predict_step = keras.Model.predict_step
+
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """``gan(z)`` and ``gan.predict(z)``: the generator's images ``[n, h, w, c]`` in ``[-1, 1]`` of ``z`` ``[n, latent_dim]``.
+
+        They are those of ``sample`` before rounding to levels, so of the averaged generator where one is kept; with
+        ``training=True`` of the generator itself. A dict with ``"z"`` does as well.
+        """
+        z = inputs["z"] if isinstance(inputs, Mapping) and set(inputs) == {"z"} else inputs
+        if isinstance(z, Mapping) or len(z.shape) != 2 or z.shape[1] != self.latent_dim:
+            found = f"a dict of {sorted(z)}" if isinstance(z, Mapping) else f"shape {list(z.shape)}"
+            raise InvalidInput(f"{type(self).__name__} got {found}; wanted noise z [n, {self.latent_dim}].")
+        return (self.generator if training else self.averaged(self.generator))(z, training=training)
+
     def make_fakes(self, batch: Batch, noise: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """``G(z)``, ``[b, h, w, c]`` in ``[-1, 1]``."""
         return self.generator(noise["z"], training=training)

@@ -13,7 +13,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform, draw
-from keras_gen.core.replicas import global_mean, step_noise
+from keras_gen.core.replicas import global_mean
 from keras_gen.losses.divergences import standard_normal_kl
 from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, normal_quantile
 from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
@@ -215,12 +215,10 @@ class VAE(GenerativeModel):
     # --- training ---------------------------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
-        """``bound_terms`` of a batch (dict with ``"image"``, or images), with the step's noise."""
+        """``bound_terms`` of a batch (dict with ``"image"``, or images), with the call's noise."""
         images = inputs["image"] if isinstance(inputs, Mapping) else inputs
         size = images.shape[0] or tf.shape(images)[0]
-        step = self.optimizer.iterations if self.compiled else 0
-        spec = {"epsilon": Normal((self.latent_dim,))}
-        epsilon = step_noise(spec, size, self.seed, step, turn=0 if training else -1)["epsilon"]
+        epsilon = self.call_noise({"epsilon": Normal((self.latent_dim,))}, size, training)["epsilon"]
         return self.bound_terms(images, epsilon, training)
 
     def compute_loss(
