@@ -23,6 +23,8 @@ FLOORS = {
     "core.sampler": 0.4,
     "core.completion": 0.5,
     "core.replicas": 0.4,
+    "core.border": 0.4,
+    "core.given_network": 0.1,
     "layers.causal": 1.0,
     "layers.dropout": 1.0,
     "layers.lstm_scan": 1.0,

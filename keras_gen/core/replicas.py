@@ -22,10 +22,15 @@ def replica_count() -> int:
 def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     """This replica's share of the mean over the global batch: ``sum(per_example[b]) / (b * replicas)``, float32.
 
-    Shares add up to the mean when the optimizer sums gradients over replicas. Every replica must hold the same number of
-    examples, which ``drop_remainder=True`` in training gives.
+    Shares add up to the mean when the optimizer sums gradients over replicas. In training every replica must hold the same
+    number of examples, which ``drop_remainder=True`` gives; in evaluation one may hold none, whose share is 0.
     """
-    return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
+    values = tf.cast(per_example, tf.float32)
+    known = values.shape.num_elements()
+    mean = (
+        tf.reduce_mean(values) if known else tf.reduce_sum(values) / tf.cast(tf.maximum(tf.size(values), 1), tf.float32)
+    )
+    return mean / replica_count()
 
 
 def step_noise(
@@ -35,18 +40,31 @@ def step_noise(
 
     A pure function of its arguments and the replica's place: each replica takes its slice of the draw for the global
     batch, so replicas never share noise, and together they eat what one device would have eaten. ``turn`` tells apart
-    several draws in one step (critic turns).
+    several draws in one step (critic turns). Replicas hold ``batch`` examples each where it is an integer; where it is a
+    tensor they tell each other how many they hold.
     """
-    context = tf.distribute.get_replica_context()
-    replica = context.replica_id_in_sync_group if context else 0
+    start, total = _place(batch)
     noise = {}
     for index, (name, kind) in enumerate(sorted(spec.items())):
         stream = tf.constant((seed * 1_000_003 + turn * 1_009 + index) % (2**31 - 1), tf.int64)
         pair = tf.stack([stream, tf.cast(step, tf.int64)])
-        everyone = _draw(kind, batch * replica_count(), pair)
-        mine = everyone[replica * batch : (replica + 1) * batch] if replica_count() > 1 else everyone
+        everyone = _draw(kind, total, pair)
+        mine = everyone[start : start + batch] if replica_count() > 1 else everyone
         noise[name] = tf.ensure_shape(mine, (batch if isinstance(batch, int) else None, *kind.shape))
     return noise
+
+
+def _place(batch: tf.Tensor | int) -> tuple[tf.Tensor | int, tf.Tensor | int]:
+    """Where this replica's examples begin in the global batch, and how many that holds."""
+    context, replicas = tf.distribute.get_replica_context(), replica_count()
+    if context is None or replicas == 1:
+        return 0, batch * replicas
+    replica = context.replica_id_in_sync_group
+    if isinstance(batch, int):
+        return replica * batch, batch * replicas
+    mine = tf.one_hot(replica, replicas, on_value=tf.cast(batch, tf.int32), off_value=0)
+    counts = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)  # the last batch of an evaluation splits unevenly
+    return tf.reduce_sum(counts[:replica]), tf.reduce_sum(counts)
 
 
 def _draw(kind: Normal | Uniform, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.noise import Labels, NoiseSpec, NoiseStream
 
@@ -52,8 +53,6 @@ class Sampler:
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise InvalidInput(f"n={n!r} images cannot be drawn; give an integer of at least 1.")
-        if batch_size < 1:
-            raise InvalidInput(f"batch_size={batch_size!r}; give an integer of at least 1.")
         if not self.noise_spec():
             raise InvalidInput(
                 f"{type(self).__name__} draws no images from noise; it works on images that it is given."
@@ -69,6 +68,7 @@ class Sampler:
         batch_size: int,
     ) -> np.ndarray:
         """``draw(noise, inputs)`` of ``n`` examples, batch by batch; the noise is the seed's, whatever the batch size."""
+        batch_size = integer("batch_size", batch_size, 1)
         stream = NoiseStream(self.noise_spec(), seed)
         parts = []
         for start in range(0, n, batch_size):

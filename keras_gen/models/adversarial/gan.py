@@ -7,11 +7,12 @@ import keras
 import tensorflow as tf
 
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, Normal
 from keras_gen.losses.adversarial import OBJECTIVES
 from keras_gen.models.adversarial.adversarial_model import AdversarialModel, Batch
-from keras_gen.models.generative_model import checked_network, dtype_policy
+from keras_gen.models.generative_model import dtype_policy
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
 
 
@@ -52,9 +53,9 @@ class GAN(AdversarialModel):
             self.generator = checked_network(
                 generator or dcgan_generator(spec, latent_dim, width), "generator", (latent_dim,), spec.shape
             )
-            discriminator = discriminator or dcgan_discriminator(spec, width)
-            outputs = (-1,) * (len(discriminator.output_shape) - 1) if isinstance(discriminator, keras.Model) else ()
-            self.discriminator = checked_network(discriminator, "discriminator", spec.shape, outputs)
+            self.discriminator = checked_network(
+                discriminator or dcgan_discriminator(spec, width), "discriminator", spec.shape
+            )
         self.finish()
 
     def get_config(self) -> dict[str, Any]:
