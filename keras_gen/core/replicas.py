@@ -4,14 +4,19 @@ Gradients are summed over the replicas of a strategy, so a loss must be divided 
 the noise of the one-device step, split, so that two replicas do what one would have done.
 """
 
+import contextlib
 import math
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform
+
+# Each replica's step runs on a thread of its own.
+_UNEVEN = threading.local()
 
 
 def replica_count() -> int:
@@ -22,15 +27,27 @@ def replica_count() -> int:
 def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     """This replica's share of the mean over the global batch: ``sum(per_example[b]) / (b * replicas)``, float32.
 
-    Shares add up to the mean when the optimizer sums gradients over replicas. In training every replica must hold the same
-    number of examples, which ``drop_remainder=True`` gives; in evaluation one may hold none, whose share is 0.
+    Shares add up to the mean when the optimizer sums gradients over replicas. Every replica must hold the same
+    number of examples, which ``drop_remainder=True`` gives.
     """
-    values = tf.cast(per_example, tf.float32)
-    known = values.shape.num_elements()
-    mean = (
-        tf.reduce_mean(values) if known else tf.reduce_sum(values) / tf.cast(tf.maximum(tf.size(values), 1), tf.float32)
-    )
-    return mean / replica_count()
+    return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
+
+
+@contextlib.contextmanager
+def uneven_batch(rows: tf.Tensor) -> Iterator[None]:
+    """Within, replicas hold different numbers of examples, this one ``rows``, and ``step_noise`` splits its draw so.
+
+    They tell each other how many; the last batch of an evaluation is such a one.
+    """
+    context, replicas = tf.distribute.get_replica_context(), replica_count()
+    replica = context.replica_id_in_sync_group
+    mine = tf.one_hot(replica, replicas, on_value=rows, off_value=0)
+    counts = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+    _UNEVEN.place = tf.reduce_sum(tf.where(tf.range(replicas) < replica, counts, 0)), tf.reduce_sum(counts)
+    try:
+        yield
+    finally:
+        del _UNEVEN.place
 
 
 def step_noise(
@@ -40,31 +57,22 @@ def step_noise(
 
     A pure function of its arguments and the replica's place: each replica takes its slice of the draw for the global
     batch, so replicas never share noise, and together they eat what one device would have eaten. ``turn`` tells apart
-    several draws in one step (critic turns). Replicas hold ``batch`` examples each where it is an integer; where it is a
-    tensor they tell each other how many they hold.
+    several draws in one step (critic turns). Replicas hold ``batch`` examples each, but for ``uneven_batch``.
     """
-    start, total = _place(batch)
+    context, place = tf.distribute.get_replica_context(), getattr(_UNEVEN, "place", None)
+    replica = context.replica_id_in_sync_group if context else 0
+    start, total = place or (replica * batch, batch * replica_count())
     noise = {}
     for index, (name, kind) in enumerate(sorted(spec.items())):
         stream = tf.constant((seed * 1_000_003 + turn * 1_009 + index) % (2**31 - 1), tf.int64)
         pair = tf.stack([stream, tf.cast(step, tf.int64)])
         everyone = _draw(kind, total, pair)
-        mine = everyone[start : start + batch] if replica_count() > 1 else everyone
+        if place:  # an example that only fills up an empty batch takes anyone's noise
+            mine = tf.gather(everyone, tf.range(start, start + batch) % total)
+        else:
+            mine = everyone[start : start + batch] if replica_count() > 1 else everyone
         noise[name] = tf.ensure_shape(mine, (batch if isinstance(batch, int) else None, *kind.shape))
     return noise
-
-
-def _place(batch: tf.Tensor | int) -> tuple[tf.Tensor | int, tf.Tensor | int]:
-    """Where this replica's examples begin in the global batch, and how many that holds."""
-    context, replicas = tf.distribute.get_replica_context(), replica_count()
-    if context is None or replicas == 1:
-        return 0, batch * replicas
-    replica = context.replica_id_in_sync_group
-    if isinstance(batch, int):
-        return replica * batch, batch * replicas
-    mine = tf.one_hot(replica, replicas, on_value=tf.cast(batch, tf.int32), off_value=0)
-    counts = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)  # the last batch of an evaluation splits unevenly
-    return tf.reduce_sum(counts[:replica]), tf.reduce_sum(counts)
 
 
 def _draw(kind: Normal | Uniform, n: tf.Tensor | int, seed: tf.Tensor) -> tf.Tensor:

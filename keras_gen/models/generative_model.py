@@ -21,7 +21,7 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import check_noise
 from keras_gen.core.registry import PROVIDED
-from keras_gen.core.replicas import fit_for_policy, replica_count
+from keras_gen.core.replicas import fit_for_policy, replica_count, uneven_batch
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 from keras_gen.training.adam import Adam
 
@@ -232,7 +232,22 @@ class GenerativeModel(Sampler, keras.Model):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Keras' ``predict_on_batch`` on images, given as to ``fit``."""
-        return super().predict_on_batch(self.border(predicting=True).data(x).features)
+        data = self.border(predicting=True).data(x)
+        if replica_count_of(self) > 1:  # Keras would feed each replica the whole batch
+            return self.predict(data, batch_size=len(data), verbose=0)
+        return super().predict_on_batch(data.features)
+
+    def predict_step(self, data: Any) -> Any:
+        """What ``call`` gives for a batch, of none where a replica was left without any example."""
+        batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if not self._may_be_uneven(batch):
+            return super().predict_step(batch)
+        rows = tf.shape(batch["image"])[0]
+        filler = tf.maximum(1 - rows, 0)  # networks fail on no example at all
+        filled = {name: tf.pad(v, [[0, filler], *[[0, 0]] * (v.shape.rank - 1)]) for name, v in batch.items()}
+        with uneven_batch(rows):
+            outputs = super().predict_step(filled)
+        return tf.nest.map_structure(lambda output: output[:rows], outputs)
 
     def border(self, predicting: bool = False) -> Border:
         """What this model takes to train on, or (``predicting``) for ``call`` alone."""
@@ -265,6 +280,10 @@ class GenerativeModel(Sampler, keras.Model):
         border = self.border()
         return border.per_replica(border.data(x, y).features, self.distribute_strategy)
 
+    def _may_be_uneven(self, batch: Mapping[str, Any]) -> bool:
+        """Whether replicas may hold different numbers of the batch's examples, some of them none."""
+        return replica_count_of(self) > 1 and batch["image"].shape[0] is None
+
     def _batch_size(self, given: int | None) -> int:
         return DEFAULT_BATCH_SIZE if given is None else integer("batch_size", given, 1)
 
@@ -278,7 +297,12 @@ class GenerativeModel(Sampler, keras.Model):
         def step(data: Any) -> Any:
             batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)  # train_on_batch feeds triples
             with tf.control_dependencies(list(batch.values())):
-                return step_function(batch)
+                if step_function != self.test_step or not self._may_be_uneven(batch):
+                    return step_function(batch)
+                rows = tf.shape(batch["image"])[0]
+                with uneven_batch(rows):
+                    # A replica may be left without any; networks fail on that, and there is nothing to measure.
+                    return tf.cond(rows > 0, lambda: step_function(batch), self.get_metrics_result)
 
         return super()._make_function(step)
 
