@@ -279,7 +279,7 @@ class Border:
 
         def stream() -> Iterator[dict[str, np.ndarray]]:
             for count in itertools.count():
-                with lock, _marked():  # a pipeline that Keras has left may still be reading ahead
+                with lock, marked():  # a pipeline that Keras has left may still be reading ahead
                     batch = next(rest, None)
                     if batch is None and not count:
                         raise InvalidInput(
@@ -323,7 +323,7 @@ class CheckedPyDataset(keras.utils.PyDataset):
         return self._count
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        with _marked():
+        with marked():
             parts = [self._checked(self.turns * index + turn) for turn in range(self.turns)]
             if self.turns == 1:
                 return parts[0]
@@ -348,7 +348,7 @@ class CheckedPyDataset(keras.utils.PyDataset):
 
 
 @contextlib.contextmanager
-def _marked() -> Iterator[None]:
+def marked() -> Iterator[None]:
     """Marks our errors for ``own_errors`` on a thread whose exceptions TensorFlow turns into its own."""
     try:
         yield

@@ -65,6 +65,11 @@ class Classifier(GenerativeModel):
                 self.image_spec, classes, width, features, flips=flips, pooled=pooled, dropout=dropout
             )
         self.network = checked_network(network, "network", self.image_spec.shape, (classes,))
+        if not getattr(self.network, "inputs", None):
+            raise InvalidInput(
+                f"network={type(self.network).__name__} is a subclassed model, in which metrics cannot read the layer "
+                f"{FEATURES!r}; give a functional or Sequential one."
+            )
         if FEATURES not in {layer.name for layer in network.layers}:
             raise InvalidInput(f"network has no layer called {FEATURES!r}, whose output metrics read; name one so.")
         self.accuracy_tracker = keras.metrics.Mean("accuracy")

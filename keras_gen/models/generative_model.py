@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core.border import Border, features_of, is_batched, own_errors, refuse_unused
+from keras_gen.core.border import Border, features_of, is_batched, marked, own_errors, refuse_unused
 from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
@@ -260,14 +260,22 @@ class GenerativeModel(Sampler, keras.Model):
 
     def batch_of(self, inputs: Any) -> dict[str, Any]:
         """What ``call`` was given, as a batch: values are checked where they are known, dtypes and shapes in a graph too."""
-        features, border = features_of(inputs), self.border(predicting=True)
-        if any(
-            isinstance(v, keras.KerasTensor) or (tf.is_tensor(v) and not hasattr(v, "numpy")) for v in features.values()
-        ):
-            border.check_specs(features, "The images are")
-        else:
-            border.arrays(features)
-        return features
+        with marked():  # Keras wraps what call raises in words of its own
+            features, border = features_of(inputs), self.border(predicting=True)
+            symbolic = [
+                isinstance(v, keras.KerasTensor) or (tf.is_tensor(v) and not hasattr(v, "numpy"))
+                for v in features.values()
+            ]
+            if any(symbolic):
+                border.check_specs(features, "The images are")
+            else:
+                border.arrays(features)
+            return features
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """``call`` by way of Keras, its errors in our words."""
+        with own_errors():
+            return super().__call__(*args, **kwargs)
 
     def _held_out(self, x: Any, y: Any, batch_size: int | None, predicting: bool = False) -> Any:
         """Batches to measure on: in their order, a short last one included."""
