@@ -97,7 +97,8 @@ def test_every_form_is_measured_alike(labelled, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_trains_and_validates(vae, form):
     data = [FORMS[form](IMAGES[:16], LABELS[:16])[0] for _ in range(2)]
-    history = vae.fit(data[0], validation_data=data[1], verbose=0).history
+    options = {"batch_size": 8} if isinstance(data[0], (tuple, dict, ImageData)) else {}
+    history = vae.fit(data[0], **options, validation_data=data[1], verbose=0).history
     assert np.isfinite(history["loss"] + history["val_loss"]).all()
 
 
@@ -111,7 +112,7 @@ def test_a_pydataset_keeps_its_length_and_its_hooks(vae):
 WAYS = {
     "fit": lambda model, *data: model.fit(*data, verbose=0),
     "evaluate": lambda model, *data: model.evaluate(*data, verbose=0),
-    "validation_data": lambda model, *data: model.fit(IMAGES, LABELS, validation_data=data, verbose=0),
+    "validation_data": lambda model, *data: model.fit(IMAGES, LABELS, 8, validation_data=data, verbose=0),
     "train_on_batch": lambda model, *data: model.train_on_batch(*data),
     "test_on_batch": lambda model, *data: model.test_on_batch(*data),
     "predict": lambda model, *data: model.predict(data, verbose=0),
@@ -153,7 +154,7 @@ def test_every_way_in_refuses_the_same(labelled, way, what):
         ("sample_weight", lambda m: m.fit(Batches(IMAGES, LABELS, np.ones(32)))),
         ("sample_weight", lambda m: m.fit(generator(IMAGES, LABELS, np.ones(32)))),
         ("sample_weight", lambda m: m.fit({"image": IMAGES, "sample_weight": np.ones(32)})),
-        ("sample_weight", lambda m: m.fit(IMAGES, LABELS, validation_data=(IMAGES, LABELS, np.ones(32)))),
+        ("sample_weight", lambda m: m.fit(IMAGES, LABELS, 8, validation_data=(IMAGES, LABELS, np.ones(32)))),
         ("sample_weight", lambda m: m.evaluate(IMAGES, LABELS, sample_weight=np.ones(32))),
         ("sample_weight", lambda m: m.train_on_batch(IMAGES, LABELS, np.ones(32))),
         ("sample_weight", lambda m: m.test_on_batch(IMAGES, LABELS, sample_weight=np.ones(32))),

@@ -36,7 +36,7 @@ def own_errors() -> Iterator[None]:
         yield
     except (tf.errors.OpError, InvalidInput) as error:
         if found := re.search(f"{_BEGIN}(.*?){_END}", str(error), re.DOTALL):
-            raise InvalidInput(found[1]) from None
+            raise InvalidInput(found[1].replace("\\'", "'")) from None  # TensorFlow escapes what it prints
         raise
 
 
@@ -176,16 +176,27 @@ class Border:
                     "arrays, or a tf.data.Dataset batched with drop_remainder=True."
                 )
             return CheckedPyDataset(x, self, turns)
-        dataset = self._of_generator(x) if not isinstance(x, tf.data.Dataset) else x
-        dataset, size = self._checked(dataset, training, peek=dataset is x)
-        return (self._grouped(dataset, size, turns) if turns > 1 else dataset).prefetch(tf.data.AUTOTUNE)
+        if isinstance(x, tf.data.Dataset):
+            dataset, size = self._checked(x, training)
+            if size is None or turns == 1:  # else the first group is looked at, below
+                size = self._first_size(dataset)
+        else:
+            dataset, size = self._of_generator(x, turns)
+            dataset, _ = self._checked(dataset, training)
+        if turns > 1:
+            dataset = _grouped(dataset, size, turns)
+            if isinstance(x, tf.data.Dataset) and next(iter(dataset.take(1)), None) is None:
+                raise self.too_few(turns, size, "the dataset")
+        return dataset.prefetch(tf.data.AUTOTUNE)
 
-    def _checked(self, dataset: tf.data.Dataset, training: bool, peek: bool) -> tuple[tf.data.Dataset, int | None]:
-        """The dataset's batches as watched dicts, and the size of the first where it is known."""
-        dataset = dataset.map(
-            lambda *element: features_of(element if len(element) > 1 else element[0]),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    def _checked(self, dataset: tf.data.Dataset, training: bool) -> tuple[tf.data.Dataset, int | None]:
+        """The dataset's batches as watched dicts, and their size where it is known."""
+
+        @tf.autograph.experimental.do_not_convert  # its errors would come out in AutoGraph's words
+        def as_dict(*element: Any) -> dict[str, Any]:
+            return features_of(element if len(element) > 1 else element[0])
+
+        dataset = dataset.map(as_dict, num_parallel_calls=tf.data.AUTOTUNE)
         if "image" not in dataset.element_spec:
             raise InvalidInput(f"The dataset gives dicts of {sorted(dataset.element_spec)}; wanted a key 'image'.")
         self.check_specs(dataset.element_spec, "The dataset gives images")
@@ -197,31 +208,21 @@ class Border:
                     "drop_remainder=True."
                 )
             self.check_split(size, "The dataset's batch")
-        dataset = dataset.map(self._watched, num_parallel_calls=tf.data.AUTOTUNE)
-        if peek or (training and self.turns > 1 and size is None):
-            first = None if dataset.cardinality() == 0 else next(iter(dataset.take(1)), None)
-            if first is None:
-                raise InvalidInput(
-                    "The dataset is empty; give at least one batch (is the batch larger than the data?)."
-                )
-            size = len(first["image"])
-        return dataset, size
+        watched = tf.autograph.experimental.do_not_convert(self._watched)
+        return dataset.map(watched, num_parallel_calls=tf.data.AUTOTUNE), size
 
-    def _grouped(self, dataset: tf.data.Dataset, size: int, turns: int) -> tf.data.Dataset:
-        """``turns`` batches of ``size`` at once, ``[size, turns, ...]``; what is left at the end is dropped."""
+    def _first_size(self, dataset: tf.data.Dataset) -> int:
+        first = None if dataset.cardinality() == 0 else next(iter(dataset.take(1)), None)
+        if first is None:
+            raise InvalidInput("The dataset is empty; give at least one batch (is the batch larger than the data?).")
+        return len(first["image"])
 
-        def by_turn(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            parts = {key: tf.reshape(v, (turns, size, *tf.unstack(tf.shape(v))[1:])) for key, v in batch.items()}
-            turned = {key: tf.transpose(v, [1, 0, *range(2, v.shape.rank)]) for key, v in parts.items()}
-            return {key: tf.ensure_shape(v, (size, turns, *batch[key].shape[1:])) for key, v in turned.items()}
-
-        grouped = dataset.rebatch(turns * size, drop_remainder=True).map(by_turn, num_parallel_calls=tf.data.AUTOTUNE)
-        if next(iter(grouped.take(1)), None) is None:
-            raise InvalidInput(
-                f"A step of {self.model} takes {turns} batches of {size} images, one a critic step; the dataset has fewer "
-                f"than {turns * size}. Give smaller batches or more images."
-            )
-        return grouped
+    def too_few(self, turns: int, size: int, source: str) -> InvalidInput:
+        """The error of a source that does not fill one step of several turns."""
+        return InvalidInput(
+            f"A step of {self.model} takes {turns} batches of {size} images, one a critic step; {source} has fewer than "
+            f"{turns * size} images. Give smaller batches or more images."
+        )
 
     def check_specs(self, features: Mapping[str, Any], what: str) -> None:
         """``InvalidInput`` unless tensors, or their specs, can be a batch of this model: conditions, dtypes, shapes."""
@@ -269,31 +270,35 @@ class Border:
         with tf.control_dependencies(checks):
             return {key: tf.identity(value) for key, value in batch.items()}
 
-    def _of_generator(self, source: Iterator) -> tf.data.Dataset:
+    def _of_generator(self, source: Iterator, turns: int) -> tuple[tf.data.Dataset, int]:
         """A generator's batches, each checked as arrays are; it is read once, and says so when it is read again."""
         first = next(source, None)
         if first is None:
             raise InvalidInput("The generator is empty; give at least one batch.")
         first = self.arrays(features_of(first))
-        lock, rest = threading.Lock(), itertools.chain([first], source)
+        size, lock, rest = len(first["image"]), threading.Lock(), itertools.chain([first], source)
 
         def stream() -> Iterator[dict[str, np.ndarray]]:
-            for count in itertools.count():
+            rows = 0
+            while True:
                 with lock, marked():  # a pipeline that Keras has left may still be reading ahead
                     batch = next(rest, None)
-                    if batch is None and not count:
+                    if batch is None and not rows:
                         raise InvalidInput(
                             "The generator has run out; it serves one epoch. Give steps_per_epoch (validation_steps) and an "
                             "endless one, or a tf.data.Dataset or keras.utils.PyDataset."
                         )
+                    if batch is None and rows < turns * size:
+                        raise self.too_few(turns, size, "the generator")
                     if batch is not None:
                         batch = _of_the_kind(self.arrays(features_of(batch)), first)
+                        rows += len(batch["image"])
                 if batch is None:
                     return
                 yield batch
 
         signature = {name: tf.TensorSpec((None, *v.shape[1:]), v.dtype, name) for name, v in first.items()}
-        return tf.data.Dataset.from_generator(stream, output_signature=signature)
+        return tf.data.Dataset.from_generator(stream, output_signature=signature), size
 
 
 class CheckedPyDataset(keras.utils.PyDataset):
@@ -312,10 +317,7 @@ class CheckedPyDataset(keras.utils.PyDataset):
         if turns > 1 and self._count is not None:
             self._count = (self._count - (len(self._checked(self._count - 1)["image"]) < self.size)) // turns
             if not self._count:
-                raise InvalidInput(
-                    f"A step of {border.model} takes {turns} batches of {self.size} images, one a critic step; "
-                    f"{type(source).__name__} has fewer. Give smaller batches or more images."
-                )
+                raise border.too_few(turns, self.size, type(source).__name__)
 
     @property
     def num_batches(self) -> int | None:
@@ -345,6 +347,17 @@ class CheckedPyDataset(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         """The source's."""
         self.source.on_epoch_end()
+
+
+def _grouped(dataset: tf.data.Dataset, size: int, turns: int) -> tf.data.Dataset:
+    """``turns`` batches of ``size`` at once, ``[size, turns, ...]``; what is left at the end is dropped."""
+
+    def by_turn(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        parts = {key: tf.reshape(v, (turns, size, *tf.unstack(tf.shape(v))[1:])) for key, v in batch.items()}
+        turned = {key: tf.transpose(v, [1, 0, *range(2, v.shape.rank)]) for key, v in parts.items()}
+        return {key: tf.ensure_shape(v, (size, turns, *batch[key].shape[1:])) for key, v in turned.items()}
+
+    return dataset.rebatch(turns * size, drop_remainder=True).map(by_turn, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 @contextlib.contextmanager
