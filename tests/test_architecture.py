@@ -18,6 +18,7 @@ FLOORS = [
         ],
         [
             "core.backend",
+            "core.given_network",
             "core.checks",
             "core.registry",
             "core.files",
@@ -40,6 +41,7 @@ FLOORS = [
         [
             "core.endpoint",
             "core.sampler",
+            "core.border",
             "core.replicas",
         ],
         [

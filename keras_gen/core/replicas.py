@@ -4,13 +4,18 @@ Gradients are summed over the replicas of a strategy, so a loss must be divided 
 the noise of the one-device step, split, so that two replicas do what one would have done.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_gen.core.inputs import Input
+
+# Each replica's step runs on a thread of its own.
+_UNEVEN = threading.local()
 
 
 def replica_count() -> int:
@@ -21,8 +26,8 @@ def replica_count() -> int:
 def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     """This replica's share of the mean over the global batch: ``sum(per_example[b]) / (b * replicas)``, float32.
 
-    Shares add up to the mean when the optimizer sums gradients over replicas. Every replica must hold the same number of
-    examples, which ``drop_remainder=True`` in training gives.
+    Shares add up to the mean when the optimizer sums gradients over replicas. Every replica must hold the same
+    number of examples, which ``drop_remainder=True`` gives.
     """
     return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
 
@@ -35,6 +40,23 @@ def global_batch_mean(values: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mean) / replica_count()
 
 
+@contextlib.contextmanager
+def uneven_batch(rows: tf.Tensor) -> Iterator[None]:
+    """Within, replicas hold different numbers of examples, this one ``rows``, and ``step_noise`` splits its draw so.
+
+    They tell each other how many; the last batch of an evaluation is such a one.
+    """
+    context, replicas = tf.distribute.get_replica_context(), replica_count()
+    replica = context.replica_id_in_sync_group
+    mine = tf.one_hot(replica, replicas, on_value=rows, off_value=0)
+    counts = context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+    _UNEVEN.place = tf.reduce_sum(tf.where(tf.range(replicas) < replica, counts, 0)), tf.reduce_sum(counts)
+    try:
+        yield
+    finally:
+        del _UNEVEN.place
+
+
 def step_noise(
     spec: Mapping[str, Input], batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
 ) -> dict[str, tf.Tensor]:
@@ -43,17 +65,21 @@ def step_noise(
     Any kind that ``of_uniforms`` makes can be drawn: noise, and conditions of fakes, such as ``Labels``.
 
     A pure function of its arguments and the replica's place: each replica takes its slice of the draw for the global
-    batch, so replicas never share noise, and together they take what one device would have eaten. ``turn`` tells apart
-    several draws in one step (critic turns).
+    batch, so replicas never share noise, and together they take what one device would have taken. ``turn`` tells apart
+    several draws in one step (critic turns). Replicas hold ``batch`` examples each, but for ``uneven_batch``.
     """
-    context = tf.distribute.get_replica_context()
+    context, place = tf.distribute.get_replica_context(), getattr(_UNEVEN, "place", None)
     replica = context.replica_id_in_sync_group if context else 0
+    start, total = place or (replica * batch, batch * replica_count())
     noise = {}
     for index, (name, kind) in enumerate(sorted(spec.items())):
         stream = tf.constant((seed * 1_000_003 + turn * 1_009 + index) % (2**31 - 1), tf.int64)
         pair = tf.stack([stream, tf.cast(step, tf.int64)])
-        everyone = _draw(kind, batch * replica_count(), pair)
-        mine = everyone[replica * batch : (replica + 1) * batch] if replica_count() > 1 else everyone
+        everyone = _draw(kind, total, pair)
+        if place:  # an example that only fills up an empty batch takes anyone's noise
+            mine = tf.gather(everyone, tf.range(start, start + batch) % total)
+        else:
+            mine = everyone[start : start + batch] if replica_count() > 1 else everyone
         noise[name] = tf.ensure_shape(mine, (batch if isinstance(batch, int) else None, *kind.shape))
     return noise
 

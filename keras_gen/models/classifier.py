@@ -10,11 +10,12 @@ import tensorflow as tf
 from keras_gen.core.checks import integer, number, rate, sizes
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images, Labels
 from keras_gen.core.noise import NoiseSpec, Uniform
 from keras_gen.core.replicas import global_mean
-from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
+from keras_gen.models.generative_model import GenerativeModel, dtype_policy
 from keras_gen.networks.classifier import FEATURES, convolutional_classifier
 
 
@@ -34,6 +35,8 @@ class Classifier(GenerativeModel):
         binarize: share of the training images whose pixels are drawn anew as 0 or 1 with their value as probability, so
             that features serve binarized images too.
     """
+
+    predicts_conditions = True
 
     def __init__(
         self,
@@ -65,6 +68,11 @@ class Classifier(GenerativeModel):
                 dropout=self.dropout,
             )
         self.network = checked_network(network, "network", self.image_spec.shape, (classes,))
+        if not getattr(self.network, "inputs", None):
+            raise InvalidInput(
+                f"network={type(self.network).__name__} is a subclassed model, in which metrics cannot read the layer "
+                f"{FEATURES!r}; give a functional or Sequential one."
+            )
         if FEATURES not in {layer.name for layer in network.layers}:
             raise InvalidInput(f"network has no layer called {FEATURES!r}, whose output metrics read; name one so.")
         self.accuracy_tracker = keras.metrics.Mean("accuracy")
@@ -99,7 +107,7 @@ class Classifier(GenerativeModel):
 
     def classify(self, images: Any, batch_size: int = 256) -> np.ndarray:
         """Probabilities of the classes, float32 ``[n, classes]``, of uint8 images ``[n, h, w, c]``."""
-        images = self.image_spec.check(images)
+        images, batch_size = self.image_spec.check(images), integer("batch_size", batch_size, 1)
         logits = self.network.predict(self._fractions(images).numpy(), batch_size=batch_size, verbose=0)
         return tf.nn.softmax(tf.cast(logits, tf.float32)).numpy()
 
@@ -110,9 +118,8 @@ class Classifier(GenerativeModel):
     # --- training ---------------------------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
-        """Logits ``[b, classes]`` of a batch (dict with ``"image"`` and ``"label"``)."""
-        self.require_conditions(inputs)
-        images = self._fractions(inputs["image"])
+        """Logits ``[b, classes]`` of a batch (dict with ``"image"``, or images); it looks at no label."""
+        images = self._fractions(self.batch_of(inputs)["image"])
         if training and self.binarize:
             images = self._partly_binarized(images)
         return tf.cast(self.network(images, training=training), tf.float32)

@@ -7,13 +7,14 @@ what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.border import Border, features_of, is_batched, marked, own_errors, refuse_unused
 from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput, TrainingDiverged
@@ -21,7 +22,14 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, check_noise
 from keras_gen.core.registry import PROVIDED
-from keras_gen.core.replicas import call_number, fit_for_policy, replica_count, step_noise, steps_made
+from keras_gen.core.replicas import (
+    call_number,
+    fit_for_policy,
+    replica_count,
+    step_noise,
+    steps_made,
+    uneven_batch,
+)
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 from keras_gen.layers.dropout import Dropout
 from keras_gen.models.requirements import check_compile, check_scope, check_settings
@@ -44,21 +52,6 @@ def dtype_policy(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def checked_network(network: Any, what: str, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> keras.Model:
-    """The network, or an ``InvalidInput`` if it does not map ``[b, *inputs]`` to ``[b, *outputs]`` (-1: any)."""
-    if not isinstance(network, keras.Model) or not network.built or len(network.inputs) != 1:
-        raise InvalidInput(
-            f"{what}={network!r} is not a built Keras model of one input; give a keras.Sequential or functional model that "
-            f"begins with keras.Input({inputs})."
-        )
-    for side, wanted, shape in (("takes", inputs, network.input_shape), ("gives", outputs, network.output_shape)):
-        found = tuple(shape)[1:]
-        if len(found) != len(wanted) or any(w not in (-1, f) for w, f in zip(wanted, found)):
-            wish = ", ".join("any" if size == -1 else str(size) for size in wanted)
-            raise InvalidInput(f"{what} {side} [b, {', '.join(map(str, found))}]; wanted [b, {wish}].")
-    return network
-
-
 class GenerativeModel(Sampler, keras.Model):
     """Base of all models. Images are uint8 ``[n, *image_spec.shape]`` at every public border.
 
@@ -68,6 +61,8 @@ class GenerativeModel(Sampler, keras.Model):
 
     # How many batches one training step eats; a two-player model sets it to its critic's turns.
     batches_per_step = 1
+    # Whether the conditions are what ``call`` predicts (a classifier's labels), not what it is given.
+    predicts_conditions = False
 
     def __init__(self, image_spec: ImageSpec | Sequence[int], seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -261,138 +256,161 @@ class GenerativeModel(Sampler, keras.Model):
     ) -> keras.callbacks.History:
         """Keras' ``fit`` on images.
 
-        ``x`` is uint8 ``[n, h, w, c]``, a dict of arrays with ``"image"``, an ``ImageData``, or a batched
-        ``tf.data.Dataset`` of any of these; ``y`` are labels. Arrays are cut into full batches, in an order (and with
-        augmentations) that ``data_seed or seed`` and the number of epochs that the optimizer has behind it decide: training
-        goes on where it stands, through ``fit(epochs=n)``, n times ``fit(epochs=1)``, a reloaded model or Keras'
-        ``BackupAndRestore`` alike; ``compile`` begins anew. ``initial_epoch`` only says which number the first epoch has for
-        callbacks. The rest is Keras' own (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
+        ``x`` is uint8 ``[n, h, w, c]``, a pair ``(images, labels)``, a dict of arrays with ``"image"``, an ``ImageData``, or
+        what gives batches of any of these: a ``tf.data.Dataset``, a ``keras.utils.PyDataset``, a generator. ``y`` are
+        integer labels ``[n]``. Arrays are cut into full batches, in an order (and with augmentations) that ``data_seed or
+        seed`` and the number of epochs that the optimizer has behind it decide: training goes on where it stands, through
+        ``fit(epochs=n)``, n times ``fit(epochs=1)``, a reloaded model or Keras' ``BackupAndRestore`` alike; ``compile`` begins
+        anew. ``initial_epoch`` only says which number the first epoch has for callbacks. The rest is Keras' own
+        (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
         """
-        for unknown in ("validation_split", "sample_weight", "class_weight"):
-            if kwargs.get(unknown):
-                raise InvalidInput(f"fit got {unknown}, which no generative model uses; leave it out.")
+        refuse_unused(kwargs, "fit got")
         if not self.compiled:
             self.compile()
         self._initial_epoch = None  # BackupAndRestore sets it for one fit, and Keras would keep it for the next
-        if isinstance(x, tf.data.Dataset):
-            dataset = self._checked_dataset(x, training=True)
-        else:
-            data = self.as_image_data(x, y)
-            size, turns = batch_size or DEFAULT_BATCH_SIZE, self.batches_per_step
-            if size % replica_count_of(self):
-                raise InvalidInput(
-                    f"batch_size={size} does not split over {replica_count_of(self)} replicas; give a multiple of it."
+        with own_errors():
+            if is_batched(x):
+                unused = {"batch_size": batch_size, "augment": augment, "data_seed": data_seed}
+                if given := [name for name, value in unused.items() if value is not None]:
+                    raise InvalidInput(f"x is a {type(x).__name__}, which batches by itself; leave {given[0]} out.")
+                dataset = self.border().batches(x, y, training=True)
+            else:
+                data = self.as_image_data(x, y)
+                size, turns = self._batch_size(batch_size), self.batches_per_step
+                if size % replica_count_of(self):
+                    raise InvalidInput(
+                        f"batch_size={size} does not split over {replica_count_of(self)} replicas; give a multiple of it."
+                    )
+                seed = self.seed if data_seed is None else integer("data_seed", data_seed)
+                steps = data.full_batches(size, turns)
+                if (given := kwargs.pop("steps_per_epoch", None)) is not None:
+                    steps = integer("steps_per_epoch", given, 1)
+                order = EpochOrder(self.steps_made, steps)
+                kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), order]
+                dataset = data.training_epoch(
+                    size, order, steps=steps, seed=seed, shuffle=shuffle, augment=augment, turns=turns
                 )
-            seed = self.seed if data_seed is None else integer("data_seed", data_seed)
-            steps = data.full_batches(size, turns)
-            if (given := kwargs.pop("steps_per_epoch", None)) is not None:
-                steps = integer("steps_per_epoch", given, 1)
-            order = EpochOrder(self.steps_made, steps)
-            kwargs["callbacks"] = [*keras.tree.flatten(kwargs.get("callbacks") or []), order]
-            dataset = data.training_epoch(
-                size,
-                order,
-                steps=steps,
-                seed=seed,
-                shuffle=shuffle,
-                augment=augment,
-                turns=turns,
+            if validation_data is not None:
+                validation_data = self._held_out(validation_data, None, kwargs.pop("validation_batch_size", batch_size))
+            return super().fit(
+                dataset,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                validation_data=validation_data,
+                shuffle=False,
+                **kwargs,
             )
-        if validation_data is not None:
-            validation_data = self._evaluation_dataset(
-                validation_data, batch_size=kwargs.pop("validation_batch_size", batch_size)
-            )
-        return super().fit(
-            dataset,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            validation_data=validation_data,
-            shuffle=False,
-            **kwargs,
-        )
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Keras' ``evaluate`` on images, given as to ``fit``."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # set by Keras' fit, which holds its prepared validation data
-            x, y, batch_size = self._evaluation_dataset(x, y, batch_size), None, None
-        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        """Keras' ``evaluate`` on images, given as to ``fit``: over all of them, on several replicas too."""
+        if kwargs.get("_use_cached_eval_dataset"):  # set by Keras' fit, which holds its prepared validation data
+            return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        refuse_unused(kwargs, "evaluate got")
+        with own_errors():
+            return super().evaluate(self._held_out(x, y, batch_size), **kwargs)
+
+    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Keras' ``predict`` on images, given as to ``fit``: what ``call`` gives for each."""
+        with own_errors():
+            return super().predict(self._held_out(x, None, batch_size, predicting=True), **kwargs)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Keras' ``train_on_batch`` on images, given as to ``fit``."""
+        refuse_unused({"sample_weight": sample_weight, "class_weight": class_weight}, "train_on_batch got")
+        if not self.compiled:
+            self.compile()
+        return super().train_on_batch(self._one_batch(x, y), return_dict=return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Keras' ``test_on_batch`` on images, given as to ``fit``."""
+        refuse_unused({"sample_weight": sample_weight}, "test_on_batch got")
+        return super().test_on_batch(self._one_batch(x, y), return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Keras' ``predict_on_batch`` on images, given as to ``fit``."""
+        data = self.border(predicting=True).data(x)
+        if replica_count_of(self) > 1:  # Keras would feed each replica the whole batch
+            return self.predict(data, batch_size=len(data), verbose=0)
+        return super().predict_on_batch(data.features)
+
+    def predict_step(self, data: Any) -> Any:
+        """What ``call`` gives for a batch, of none where a replica was left without any example."""
+        batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if not self._may_be_uneven(batch):
+            return super().predict_step(batch)
+        rows = tf.shape(batch["image"])[0]
+        filler = tf.maximum(1 - rows, 0)  # networks fail on no example at all
+        filled = {name: tf.pad(v, [[0, filler], *[[0, 0]] * (v.shape.rank - 1)]) for name, v in batch.items()}
+        with uneven_batch(rows):
+            outputs = super().predict_step(filled)
+        return tf.nest.map_structure(lambda output: output[:rows], outputs)
+
+    def border(self, predicting: bool = False) -> Border:
+        """What this model takes to train on, or (``predicting``) for ``call`` alone."""
+        conditions = {} if predicting and self.predicts_conditions else self.condition_spec()
+        return Border(type(self).__name__, self.image_spec, conditions, replica_count_of(self), self.batches_per_step)
 
     def as_image_data(self, x: Any, y: Any = None) -> ImageData:
         """Arrays as checked ``ImageData``; an ``InvalidInput`` says what is wrong with them."""
-        if isinstance(x, ImageData):
-            if x.image_spec != self.image_spec:
-                raise InvalidInput(
-                    f"{x.name} holds {x.image_spec}, this model makes {self.image_spec}; build it with "
-                    f"image_spec=data.image_spec."
-                )
-            self.require_conditions(x.features)
-            return x
-        if x is None or (isinstance(x, dict) and "image" not in x):
-            raise InvalidInput(
-                f"fit got x={'a dict of ' + str(sorted(x)) if x else x}; wanted images, or a dict with 'image'."
-            )
-        features = dict(x) if isinstance(x, dict) else {"image": x}
-        if y is not None:
-            features["label"] = np.asarray(y)
-        features["image"] = self.image_spec.check(features["image"])
-        self.require_conditions(features)
-        return ImageData("the images given", "train", self.image_spec, features)
+        return self.border().data(x, y)
 
-    def require_conditions(self, features: Mapping[str, Any]) -> None:
-        """``InvalidInput`` unless the features of a batch or data set hold the model's conditions, arrays in range."""
-        for name, kind in self.condition_spec().items():
-            if name not in features:
-                raise InvalidInput(
-                    f"{type(self).__name__} wants a {name} for each image; train and measure it on images with {name}s: "
-                    f"fit(images, {name}s), or a dict with 'image' and '{name}'."
-                )
-            if isinstance(features[name], np.ndarray):
-                kind.check(name, features[name], len(features["image"]))
+    def batch_of(self, inputs: Any) -> dict[str, Any]:
+        """What ``call`` was given, as a batch: values are checked where they are known, dtypes and shapes in a graph too."""
+        with marked():  # Keras wraps what call raises in words of its own
+            features, border = features_of(inputs), self.border(predicting=True)
+            symbolic = [
+                isinstance(v, keras.KerasTensor) or (tf.is_tensor(v) and not hasattr(v, "numpy"))
+                for v in features.values()
+            ]
+            if any(symbolic):
+                border.check_specs(features, "The images are")
+            else:
+                border.arrays(features)
+            return features
 
-    def _evaluation_dataset(self, x: Any, y: Any = None, batch_size: int | None = None) -> tf.data.Dataset:
-        if isinstance(x, (tuple, list)) and len(x) == 2:
-            x, y = x
-        if isinstance(x, tf.data.Dataset):
-            return self._checked_dataset(x, training=False)
-        data = self.as_image_data(x, y)
-        replicas = replica_count_of(self)
-        size = batch_size or DEFAULT_BATCH_SIZE
-        # One device may see a short last batch; replicas must all hold equally many examples.
-        return data.batches(size, shuffle=False, drop_remainder=replicas > 1)
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """``call`` by way of Keras, its errors in our words."""
+        with own_errors():
+            return super().__call__(*args, **kwargs)
 
-    def _checked_dataset(self, dataset: tf.data.Dataset, training: bool) -> tf.data.Dataset:
-        """The user's dataset as dicts, its elements checked; grouped for several critic turns."""
-        if isinstance(dataset.element_spec, dict) and "image" not in dataset.element_spec:
-            raise InvalidInput(f"The dataset gives dicts of {sorted(dataset.element_spec)}; wanted a key 'image'.")
-        dataset = dataset.map(_as_batch, num_parallel_calls=tf.data.AUTOTUNE)
-        self.require_conditions(dataset.element_spec)
-        image = dataset.element_spec["image"]
-        if image.dtype != tf.uint8 or image.shape.rank != 4 or tuple(image.shape[1:]) != self.image_spec.shape:
-            hint = " Batch it with .batch(n, drop_remainder=True)." if image.shape.rank == 3 else ""
-            raise InvalidInput(
-                f"The dataset gives images {image.dtype.name} {image.shape.as_list() if image.shape.rank else image.shape}; "
-                f"wanted uint8 [b, {', '.join(map(str, self.image_spec.shape))}] in [0, {self.image_spec.levels - 1}].{hint}"
-            )
-        if training and replica_count_of(self) > 1 and image.shape[0] is None:
-            raise InvalidInput(
-                "The dataset may end in a short batch, which replicas cannot split evenly; batch it with drop_remainder=True."
-            )
-        if dataset.cardinality() == 0 or next(iter(dataset.take(1)), None) is None:
-            raise InvalidInput("The dataset is empty; give at least one batch (is the batch larger than the data?).")
-        if self.image_spec.levels < 256:
-            dataset = dataset.map(self._assert_levels, num_parallel_calls=tf.data.AUTOTUNE)
-        if training and self.batches_per_step > 1:
-            dataset = dataset.batch(self.batches_per_step, drop_remainder=True).map(
-                lambda batch: {key: tf.transpose(v, [1, 0, *range(2, v.shape.rank)]) for key, v in batch.items()}
-            )
-        return dataset.prefetch(tf.data.AUTOTUNE)
+    def _held_out(self, x: Any, y: Any, batch_size: int | None, predicting: bool = False) -> Any:
+        """Batches to measure on: in their order, a short last one included."""
+        border = self.border(predicting)
+        if is_batched(x):
+            return border.batches(x, y, training=False)
+        return border.data(x, y).batches(self._batch_size(batch_size), shuffle=False, drop_remainder=False)
 
-    def _assert_levels(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        levels = self.image_spec.levels
-        highest = tf.cast(tf.reduce_max(batch["image"]), tf.int32)
-        message = f"The dataset's images exceed level {levels - 1}; quantise them, or build the model with more levels."
-        with tf.control_dependencies([tf.debugging.assert_less(highest, levels, message)]):
-            return {key: tf.identity(value) for key, value in batch.items()}
+    def _one_batch(self, x: Any, y: Any) -> dict[str, Any]:
+        border = self.border()
+        return border.per_replica(border.data(x, y).features, self.distribute_strategy)
+
+    def _may_be_uneven(self, batch: Mapping[str, Any]) -> bool:
+        """Whether replicas may hold different numbers of the batch's examples, some of them none."""
+        return replica_count_of(self) > 1 and batch["image"].shape[0] is None
+
+    def _batch_size(self, given: int | None) -> int:
+        return DEFAULT_BATCH_SIZE if given is None else integer("batch_size", given, 1)
+
+    def _make_function(self, step_function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Keras' own loop of steps; each takes a batch, and does nothing before the batch is there.
+
+        Keras learns that a dataset of unknown length has ended when its next batch fails to come, in the graph of the step:
+        whatever needs no batch (the optimizer's iterations, the count of a static batch size) would be done once more.
+        """
+
+        def step(data: Any) -> Any:
+            batch, _, _ = keras.utils.unpack_x_y_sample_weight(data)  # train_on_batch feeds triples
+            with tf.control_dependencies(list(batch.values())):
+                if step_function != self.test_step or not self._may_be_uneven(batch):
+                    return step_function(batch)
+                rows = tf.shape(batch["image"])[0]
+                with uneven_batch(rows):
+                    # A replica may be left without any; networks fail on that, and there is nothing to measure.
+                    return tf.cond(rows > 0, lambda: step_function(batch), self.get_metrics_result)
+
+        return super()._make_function(step)
 
 
 def restored(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -413,9 +431,3 @@ def seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
 def replica_count_of(model: keras.Model) -> int:
     """How many replicas train this model: those of the strategy in whose scope it was built."""
     return model.distribute_strategy.num_replicas_in_sync if model.distribute_strategy else replica_count()
-
-
-def _as_batch(*element: Any) -> dict[str, tf.Tensor]:
-    if len(element) == 1 and isinstance(element[0], dict):
-        return dict(element[0])
-    return {"image": element[0]} if len(element) == 1 else {"image": element[0], "label": element[1]}

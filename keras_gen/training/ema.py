@@ -6,6 +6,8 @@ import keras
 def copy_of(network: keras.Model) -> keras.Model:
     """A network of the same configuration and weights that is never trained by gradients."""
     copy = network.__class__.from_config(network.get_config())
+    if len(copy.weights) != len(network.weights):  # a subclassed network makes its weights when it is built
+        copy.build_from_config(network.get_build_config())
     copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy

@@ -243,7 +243,6 @@ class AdversarialModel(GenerativeModel):
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Both losses on held-out images, nothing moved."""
-        data = _as_batch(data)
         noise = self._noise(data, turn=-1)
         fakes = self.make_fakes(data, noise, training=False)
         self.discriminator_loss_tracker.update_state(self.discriminator_loss(data, fakes, training=False))
@@ -292,7 +291,6 @@ class AdversarialModel(GenerativeModel):
 
     def _parts(self, data: Batch) -> list[Batch]:
         """``fit`` feeds ``[b, k, ...]``, a part a turn; ``train_on_batch`` feeds ``[b, ...]``, which serves every turn."""
-        data = _as_batch(data)
         if data["image"].shape.rank == 5:
             return [{key: value[:, turn] for key, value in data.items()} for turn in range(self.critic_steps)]
         return [data] * self.critic_steps
@@ -300,12 +298,6 @@ class AdversarialModel(GenerativeModel):
     def _noise(self, batch: Batch, turn: int, step: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         size = batch["image"].shape[0] or tf.shape(batch["image"])[0]
         return step_noise(self.step_spec(), size, self.seed, self._step() if step is None else step, turn)
-
-
-def _as_batch(data: Any) -> Batch:
-    """``fit`` feeds dicts; ``train_on_batch`` and ``test_on_batch`` feed what they were given, labels beside it."""
-    images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-    return images if isinstance(images, Mapping) else {"image": images}
 
 
 def _weights(networks: Sequence[keras.Model]) -> list[keras.Variable]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_gen.core.checks import number, sizes
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform
 from keras_gen.core.replicas import step_noise
@@ -16,7 +17,7 @@ from keras_gen.losses.penalties import penalties_of, saved_penalty
 from keras_gen.models.adversarial.adversarial_model import AdversarialModel, Batch
 from keras_gen.models.adversarial.constraints import CONSTRAINTS, check_agreement, check_shapes
 from keras_gen.models.adversarial.papers import PAPERS
-from keras_gen.models.generative_model import checked_network, dtype_policy
+from keras_gen.models.generative_model import dtype_policy
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
 
 MIXING = -2  # the turn of `step_noise` that places points between reals and fakes; evaluation's is -1
@@ -92,8 +93,7 @@ class GAN(AdversarialModel):
             discriminator = discriminator or dcgan_discriminator(spec, self.width, normalized=not plain)
             check_shapes(generator, discriminator)
             self.generator = checked_network(generator, "generator", (self.latent_dim,), spec.shape)
-            outputs = (-1,) * (len(discriminator.output_shape) - 1) if isinstance(discriminator, keras.Model) else ()
-            discriminator = checked_network(discriminator, "discriminator", spec.shape, outputs)
+            discriminator = checked_network(discriminator, "discriminator", spec.shape)
             self.discriminator = self._constraint.prepare(discriminator)
 
     @classmethod

@@ -119,7 +119,7 @@ class AutoregressiveModel(GenerativeModel):
 
     def log_prob(self, images: np.ndarray, *, batch_size: int = 100, **conditions: Any) -> np.ndarray:
         """Exact log P of discrete images: float32 ``[n]`` nats. Class-conditional models want ``label=``."""
-        images = self.image_spec.check(images)
+        images, batch_size = self.image_spec.check(images), integer("batch_size", batch_size, 1)
         labels = self.checked_conditions(conditions, len(images), required=True).get("label")
         if self._log_prob_function is None:
             self._log_prob_function = tf.function(self.image_log_prob, reduce_retracing=True)
@@ -218,8 +218,7 @@ class AutoregressiveModel(GenerativeModel):
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """log P of a batch (dict with ``"image"`` and, for class-conditional models, ``"label"``): nats ``[b]``."""
-        batch = inputs if isinstance(inputs, Mapping) else {"image": inputs}
-        self.require_conditions(batch)
+        batch = self.batch_of(inputs)
         return self.image_log_prob(batch["image"], batch.get("label"), training)
 
     def compute_loss(

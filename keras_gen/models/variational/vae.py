@@ -10,13 +10,14 @@ import tensorflow as tf
 from keras_gen.core.checks import integer, integers, number
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform, draw
 from keras_gen.core.replicas import global_mean
 from keras_gen.losses.divergences import standard_normal_kl
 from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, normal_quantile
-from keras_gen.models.generative_model import GenerativeModel, checked_network, dtype_policy
+from keras_gen.models.generative_model import GenerativeModel, dtype_policy
 from keras_gen.networks.convolutional import convolutional_decoder, convolutional_encoder
 from keras_gen.networks.mlp import mlp_decoder, mlp_encoder
 
@@ -152,7 +153,7 @@ class VAE(GenerativeModel):
 
     def encode(self, images: np.ndarray, batch_size: int = 256) -> tuple[np.ndarray, np.ndarray]:
         """Mean and log-variance of q(z|x), float32 ``[n, latent_dim]`` each, of uint8 images."""
-        images = self.image_spec.check(images)
+        images, batch_size = self.image_spec.check(images), integer("batch_size", batch_size, 1)
         parts = [self.posterior(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
         return tuple(np.concatenate([part[side].numpy() for part in parts]) for side in (0, 1))
 
@@ -203,7 +204,7 @@ class VAE(GenerativeModel):
 
     def elbo(self, images: np.ndarray, seed: int = 0, batch_size: int = 256) -> np.ndarray:
         """The evidence lower bound on log P of the discrete images, one latent sample each: float32 ``[n]`` nats."""
-        images = self.image_spec.check(images)
+        images, batch_size = self.image_spec.check(images), integer("batch_size", batch_size, 1)
         noise = draw({"epsilon": Normal((self.latent_dim,))}, len(images), seed)["epsilon"]
         if self._elbo_function is None:
             self._elbo_function = tf.function(lambda x, e: tf.subtract(*self.bound_terms(x, e)), reduce_retracing=True)
@@ -216,7 +217,7 @@ class VAE(GenerativeModel):
 
     def call(self, inputs: Any, training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         """``bound_terms`` of a batch (dict with ``"image"``, or images), with the call's noise."""
-        images = inputs["image"] if isinstance(inputs, Mapping) else inputs
+        images = self.batch_of(inputs)["image"]
         size = images.shape[0] or tf.shape(images)[0]
         epsilon = self.call_noise({"epsilon": Normal((self.latent_dim,))}, size, training)["epsilon"]
         return self.bound_terms(images, epsilon, training)
