@@ -4,22 +4,23 @@
 ``model.keras``, ``report.json``, ``pictures/``, ``artifact/``.
 """
 
-import json
+import contextlib
 import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_gen.core.checks import LARGEST_SEED, integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.files import write_json, written_beside
+from keras_gen.core.files import check_folder, check_name, write_json, written_beside
 from keras_gen.recipes.recipe import Recipe, build, settings_of
+from keras_gen.run_folder import ARTIFACT, RECORD, SCHEMA, check_run_folder, claimed, read_recipe, written_to
 
 FORMATS = ("saved_model", "onnx")
-SCHEMA = "keras_gen/run/1"
 
 log = logging.getLogger(__name__)
 
@@ -45,27 +46,53 @@ def train(
     ``resume`` goes on from the newest good checkpoint, to the same weights an uninterrupted run would have. Data, settings
     and folder are checked before anything is made.
     """
-    from keras_gen.data import load as load_data
-
     description = resolve(name, given, data)
     recipe = build(name, description["settings"])
-    folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    _check_folder(folder, description, resume)
-    training = load_data(recipe.data, "train", download=download)
-    validation = load_data(recipe.data, "validation", download=download)
-    steps = recipe.epochs * (len(training) // recipe.batch_size)
-    _seed(recipe.seed)
-    with _strategy().scope():
-        model = recipe.model(training.image_spec, steps)
-        model, first_epoch = _resumed(folder, model, resume)
-    write_json(folder / "recipe.json", {**description, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-    _fit(model, recipe, name, folder, training, validation, first_epoch)
-    with written_beside(folder / "model.keras") as beside:
-        model.save(beside)
-    if not fit_only:
-        evaluate(folder, download=download)
-        export(folder, FORMATS)
+    integer("seed", recipe.seed, 0, LARGEST_SEED)
+    check_run_folder(out, description, resume)
+    strategy = _strategy()
+    model, training, validation = _prepared(recipe, strategy, download, measured=not fit_only)
+    with claimed(out, description, resume) as folder:
+        with strategy.scope():
+            model, first_epoch = _resumed(folder, model, resume)
+        write_json(folder / RECORD, {**description, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        _fit(model, recipe, name, folder, training, validation, first_epoch)
+        with written_beside(folder / "model.keras") as beside:
+            model.save(beside)
+        if not fit_only:
+            _evaluate(folder, read_recipe(folder), folder, {}, download=download)
+            _opened(folder).export(folder / ARTIFACT, list(FORMATS))
     return folder
+
+
+def _prepared(recipe: Recipe, strategy: Any, download: bool, measured: bool) -> tuple[Any, Any, Any]:
+    """The model, its training and its validation images; all that may be wrong with them is found before a folder is made."""
+    from keras_gen.data import load as load_data
+
+    training, validation = (load_data(recipe.data, split, download=download) for split in ("train", "validation"))
+    training.check_batches(recipe.batch_size, augment=recipe.augment)
+    _seed(recipe.seed)
+    with strategy.scope(), _memory_errors(recipe):
+        model = recipe.model(training.image_spec, recipe.epochs * (len(training) // recipe.batch_size))
+    model.check_batches(training, recipe.batch_size, recipe.augment)
+    if measured:
+        from keras_gen.evaluation.report import check_evaluation
+
+        check_evaluation(model, training, load_data(recipe.data, "test", download=download), **recipe.evaluation)
+    return model, training, validation
+
+
+@contextlib.contextmanager
+def _memory_errors(recipe: Recipe) -> Iterator[None]:
+    """Networks too large for this machine are the settings' fault, not a defect."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise InvalidInput(
+            f"The model does not fit into memory ({str(error).splitlines()[0]:.200}); choose smaller sizes with --set."
+        ) from error
 
 
 def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, validation: Any, first_epoch: int) -> None:
@@ -103,7 +130,9 @@ def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, val
 def _resumed(folder: Path, model: Any, resume: bool) -> tuple[Any, int]:
     """The model to go on with and the epochs behind it; a run killed before its first checkpoint starts again."""
     from keras_gen.training.checkpoints import found, load_latest
+    from keras_gen.training.history import read_history
 
+    read_history(folder / "history.jsonl")  # a damaged one is refused before it is written to
     if not resume or not found(folder / "checkpoints"):
         return model, 0
     model, epoch = load_latest(folder / "checkpoints", like=model)
@@ -111,54 +140,16 @@ def _resumed(folder: Path, model: Any, resume: bool) -> tuple[Any, int]:
     return model, epoch
 
 
-def _check_folder(folder: Path, description: Mapping[str, Any], resume: bool) -> None:
-    """A run goes into a new or empty folder, or, resumed, into its own."""
-    record = folder / "recipe.json"
-    if not record.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InvalidInput(f"{folder} exists and is no run of this project; choose another --out.")
-        if resume:
-            raise InvalidInput(
-                f"There is no run in {folder} to resume; leave out --resume, or give its folder as --out."
-            )
-        return
-    before = read_recipe(folder)
-    if before["recipe"] != description["recipe"]:
-        raise InvalidInput(
-            f"{folder} is in use by recipe {before['recipe']!r}, not {description['recipe']!r}; choose another --out."
-        )
-    if not resume:
-        raise InvalidInput(
-            f"{folder} holds a run of {before['recipe']!r} already; add --resume, or choose another --out."
-        )
-    changed = [key for key, value in before["settings"].items() if description["settings"].get(key) != value]
-    if changed:
-        was = ", ".join(f"{key}={before['settings'][key]}" for key in changed)
-        raise InvalidInput(f"{folder} was begun with {was}; resume it with the same settings, or choose another --out.")
-
-
-def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
-    """A run folder's ``recipe.json``, checked."""
-    path = Path(run) / "recipe.json"
-    if not path.is_file():
-        raise InvalidInput(f"{run} is no run folder (it has no recipe.json); give one that 'keras-gen train' made.")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"{path} is damaged ({error}); restore it or train anew.") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise InvalidInput(f"{path} is not a recipe of this project (schema {SCHEMA!r} wanted).")
-    return record
-
-
 def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike, label: int | None = None) -> Path:
     """Draws ``n`` images of a run or ``.keras`` file into one PNG grid; of one class, or of all in turn."""
-    from keras_gen.core.pictures import check_png, image_grid, save_picture
+    from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture
     from keras_gen.loading import load
 
     check_png(out)
+    n = integer("n", n, 1)
     model = load(run)
     columns = max(1, round(n**0.5))
+    check_grid(n, model.image_spec, columns)
     save_picture(image_grid(model.sample(n, seed, label=label), model.image_spec, columns=columns), out)
     return Path(out)
 
@@ -180,20 +171,44 @@ def evaluate(
     A run's report goes into the run, an artifact's beside it (``<artifact>-report``), unless ``out`` names a folder. What is
     given overrides the recipe; an artifact that lies in no run needs ``data``, the data set's name.
     """
+    target = check_name(target)
+    is_artifact = (target / "manifest.json").is_file()
+    run = target.resolve().parent if is_artifact else target
+    record = read_recipe(run) if not is_artifact or (run / RECORD).is_file() else None
+    if record is None and data is None:
+        raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
+    beside = target.resolve().with_name(f"{target.resolve().name}-report")
+    folder = check_folder(out) if out is not None else beside if is_artifact else run
+    given = {"metrics": metrics, "samples": samples, "features": features}
+    with written_to(folder):
+        return _evaluate(
+            target, record, folder, given, reference, data, integer("seed", seed, 0, LARGEST_SEED), download
+        )
+
+
+def _evaluate(
+    target: Path,
+    record: Mapping[str, Any] | None,
+    folder: Path,
+    given: Mapping[str, Any],
+    reference: str | None = None,
+    data: str | None = None,
+    seed: int = 0,
+    download: bool = False,
+) -> dict[str, Any]:
+    """``evaluate``, of a run with this record or of an artifact, into a folder that this process holds."""
     from keras_gen.data import load as load_data
     from keras_gen.evaluation.report import evaluate as measure
     from keras_gen.training.history import read_history
 
-    target = Path(target)
     is_artifact = (target / "manifest.json").is_file()
-    run = target.resolve().parent if is_artifact else target
-    record = read_recipe(run) if not is_artifact or (run / "recipe.json").is_file() else None
     recipe = build(record["recipe"], record["settings"]) if record else None
-    source = data or (recipe and recipe.data)
-    if source is None:
-        raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
+    source = data or recipe.data
+    about = {}
+    if record:
+        history = read_history((target.resolve().parent if is_artifact else target) / "history.jsonl")
+        about = _about(record, recipe, history, source)
     model = _opened(target, is_artifact)
-    given = {"metrics": metrics, "samples": samples, "features": features}
     options = {**(recipe.evaluation if recipe else {}), **{key: value for key, value in given.items() if value}}
     if is_artifact:  # what needs the live model's densities
         options = {key: value for key, value in options.items() if not key.startswith("importance")}
@@ -201,13 +216,11 @@ def evaluate(
     splits = {"train": training, "test": test}
     if reference:
         options["reference"] = splits.get(reference) or load_data(source, reference, download=download)
-    about = _about(record, recipe, read_history(run / "history.jsonl"), source) if record else {}
     name = record["recipe"] if record else target.resolve().name
-    folder = Path(out) if out else target.resolve().with_name(f"{target.resolve().name}-report") if is_artifact else run
     return measure(model, training, test, seed=seed, name=name, out=folder, about=about, **options)
 
 
-def _opened(target: Path, is_artifact: bool) -> Any:
+def _opened(target: Path, is_artifact: bool = False) -> Any:
     if is_artifact:
         from keras_gen.exporters.loaded_artifact import LoadedArtifact
 
@@ -236,11 +249,15 @@ def export(
     run: str | os.PathLike, formats: Sequence[str] = FORMATS, out: str | os.PathLike | None = None
 ) -> dict[str, Any]:
     """Exports a run (into its ``artifact/``) or a ``.keras`` file (into ``out``); returns the manifest."""
-    from keras_gen.loading import load
-
-    if out is None and not Path(run).is_dir():
+    run = check_name(run)
+    if out is None and not run.is_dir():
         raise InvalidInput(f"{run} is no run folder; say where the artifact goes with --out.")
-    return load(run).export(out or Path(run) / "artifact", list(formats))
+    folder = check_folder(out if out is not None else run / ARTIFACT)
+    model = _opened(run)
+    # An artifact elsewhere needs no lock: it is written beside its place and exchanged whole.
+    in_run = (folder.resolve().parent / RECORD).is_file()
+    with written_to(folder.resolve().parent) if in_run else contextlib.nullcontext():
+        return model.export(folder, list(formats))
 
 
 def _strategy() -> Any:
@@ -269,9 +286,6 @@ def _versions() -> dict[str, Any]:
 
     import keras_gen
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
     packages = {name: metadata.version(name) for name in ("keras", "numpy")}
     for name in ("tensorflow", "tensorflow-cpu"):
         try:
@@ -279,4 +293,22 @@ def _versions() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     versions = {"keras_gen": keras_gen.__version__, "python": sys.version.split()[0], **packages}
-    return {"versions": versions, "commit": commit or None}
+    return {"versions": versions, "commit": _commit(Path(keras_gen.__file__).resolve().parent)}
+
+
+def _commit(package: Path) -> str | None:
+    """The commit of the checkout that ``package`` is used from; None if it was installed, or git is not at hand.
+
+    A package inside somebody's environment inside somebody's repository is not of that repository.
+    """
+    # What a git hook or a wrapper sets would name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        found = subprocess.run(command, cwd=package, env=environment, capture_output=True, timeout=10, check=True)
+        top, commit = os.fsdecode(found.stdout).splitlines()
+        setup = (package.parent / "setup.py").read_text(encoding="utf-8")
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    ours = Path(top).resolve() == package.parent and 'name="keras_gen"' in setup
+    return commit if ours else None

@@ -14,7 +14,9 @@ FLOORS = {
     "core.errors": 0.0,
     "core.checks": 0.1,
     "core.registry": 0.1,
-    "core.files": 0.1,
+    "core.exchange": 0.1,
+    "core.locks": 0.1,
+    "core.files": 0.15,
     "core.image_spec": 0.2,
     "core.noise": 0.3,
     "core.image_data": 0.3,
@@ -74,6 +76,7 @@ FLOORS = {
     "recipes.autoregressive": 5.2,
     "recipes.classifier": 5.2,
     "recipes": 5.3,
+    "run_folder": 5.9,
     "runner": 6.0,
     "cli": 7.0,
 }

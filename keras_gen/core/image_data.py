@@ -48,6 +48,19 @@ class ImageData:
         spec = dataclasses.replace(self.image_spec, levels=2)
         return dataclasses.replace(self, image_spec=spec, features={**self.features, "image": drawn})
 
+    def check_batches(
+        self, batch_size: int, *, turns: int = 1, drop_remainder: bool = True, augment: str | None = None
+    ) -> None:
+        """``InvalidInput`` unless ``batches`` with these arguments gives one at least."""
+        if augment is not None and augment not in AUGMENTATIONS:
+            raise InvalidInput(f"augment={augment!r} is unknown; give one of {', '.join(AUGMENTATIONS)} or nothing.")
+        if batch_size < 1 or (drop_remainder and batch_size * turns > len(self)):
+            times = f" (times {turns} critic steps)" if turns > 1 else ""
+            raise InvalidInput(
+                f"batch_size={batch_size}{times} with {len(self)} images of {self.name} ({self.split}) makes no full "
+                f"batch; give a batch_size from 1 to {len(self) // turns}."
+            )
+
     def batches(
         self,
         batch_size: int,
@@ -66,14 +79,7 @@ class ImageData:
         uninterrupted one saw there. ``augment="flip"`` mirrors each image left to right with probability 1/2.
         ``turns=k > 1`` gives k batches at once, as ``[batch, k, ...]``: one a critic turn.
         """
-        if augment is not None and augment not in AUGMENTATIONS:
-            raise InvalidInput(f"augment={augment!r} is unknown; give one of {', '.join(AUGMENTATIONS)} or nothing.")
-        if batch_size < 1 or (drop_remainder and batch_size * turns > len(self)):
-            times = f" (times {turns} critic steps)" if turns > 1 else ""
-            raise InvalidInput(
-                f"batch_size={batch_size}{times} with {len(self)} images of {self.name} ({self.split}) makes no full "
-                f"batch; give a batch_size from 1 to {len(self) // turns}."
-            )
+        self.check_batches(batch_size, turns=turns, drop_remainder=drop_remainder, augment=augment)
         count = len(self)
         # On the host: a GPU must not be filled with the whole data set.
         with tf.device("CPU:0"):
