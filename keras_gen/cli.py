@@ -26,7 +26,6 @@ class _Name(click.ParamType):
 
 _PATH, _NAME = _Name(), _Name()
 _SEEDS = click.IntRange(0, LARGEST_SEED)
-_COUNT = click.IntRange(1)
 
 
 class CleanErrors(click.Group):
@@ -104,7 +103,7 @@ _LABEL = click.option("--label", type=int, help="Class-conditional models: the c
 
 @main.command()
 @click.argument("run", type=_PATH)
-@click.option("-n", type=_COUNT, default=64, show_default=True, help="How many images.")
+@click.option("-n", default=64, show_default=True, help="How many images.")
 @click.option("--seed", type=_SEEDS, default=0, show_default=True, help="A seed gives the same images everywhere.")
 @click.option("--out", type=_PATH, required=True, help="The PNG file to write.")
 @_LABEL
@@ -193,8 +192,8 @@ _SEED = click.option(
 @latent.command()
 @_RUN
 @_PICTURE
-@click.option("--pairs", type=_COUNT, default=6, show_default=True, help="How many walks, one a row.")
-@click.option("--steps", type=_COUNT, default=10, show_default=True, help="Images a walk, ends included.")
+@click.option("--pairs", default=6, show_default=True, help="How many walks, one a row.")
+@click.option("--steps", default=10, show_default=True, help="Images a walk, ends included.")
 @click.option("--path", metavar="NAME", help="linear or spherical  [default: spherical; of uniform noise linear]")
 @_SEED
 @_LABEL
@@ -209,7 +208,7 @@ def interpolate(run: str, out: str, **options: Any) -> None:
 @_RUN
 @_PICTURE
 @click.option("--dimensions", callback=_integers, metavar="I,J,...", help="Which, from 0  [default: the first ten]")
-@click.option("--steps", type=_COUNT, default=10, show_default=True, help="Images a dimension.")
+@click.option("--steps", default=10, show_default=True, help="Images a dimension.")
 @click.option("--reach", default=3.0, show_default=True, help="Normal noise goes from -REACH to REACH.")
 @_SEED
 @_LABEL
@@ -223,7 +222,7 @@ def traverse(run: str, out: str, **options: Any) -> None:
 @latent.command()
 @_RUN
 @_PICTURE
-@click.option("--side", type=_COUNT, default=20, show_default=True, help="Images a side.")
+@click.option("--side", default=20, show_default=True, help="Images a side.")
 def manifold(run: str, out: str, **options: Any) -> None:
     """Decode the plane of a 2-d latent, evenly in probability."""
     from keras_gen.evaluation import latent_pictures
@@ -237,9 +236,7 @@ def manifold(run: str, out: str, **options: Any) -> None:
 @click.option("--plus", callback=_integers, required=True, metavar="I,J,K", help="Draws that show the first concept.")
 @click.option("--minus", callback=_integers, required=True, metavar="I,J,K", help="Draws of what is taken from it.")
 @click.option("--add", callback=_integers, required=True, metavar="I,J,K", help="Draws of what is added.")
-@click.option(
-    "--draws", type=_COUNT, default=100, show_default=True, help="From how many draws of the seed they are chosen."
-)
+@click.option("--draws", default=100, show_default=True, help="From how many draws of the seed they are chosen.")
 @click.option("--scale", default=0.25, show_default=True, help="How far the neighbours of the sum may lie from it.")
 @_SEED
 @_LABEL

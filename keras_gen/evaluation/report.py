@@ -70,8 +70,6 @@ def evaluate(
         OutputFailed: the folder cannot be written to.
     """
     out, began = check_folder(out), time.perf_counter()
-    before = _history(out / "report.json")
-    check_file(out / "report.html")
     options = {"importance_samples": importance_samples, "importance_images": importance_images}
     features = features or default_space(test.name)
     subject, wanted = check_evaluation(
@@ -86,6 +84,8 @@ def evaluate(
         **options,
     )
     real = subject.real
+    before = _history(out / "report.json")
+    check_file(out / "report.html")
     _make_folder(out / "pictures")
     lines = []
     for metric, measurement in wanted.items():
@@ -161,7 +161,12 @@ def _history(path: Path) -> list[dict[str, Any]]:
     check_file(path)
     if not path.exists():
         return []
-    before = read_json(path, "it would be lost, so move it elsewhere")
+    try:
+        before = read_json(path, "repair it")
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"{path} cannot be read, so what it held would be lost ({error}); move it elsewhere."
+        ) from error
     history = before.pop("history", []) if isinstance(before, dict) else None
     if not isinstance(history, list) or before.get("schema") != SCHEMA:
         raise InvalidInput(f"{path} is no report of schema {SCHEMA!r} and would be lost; move it elsewhere.")
