@@ -436,3 +436,15 @@ def test_the_commit_is_that_of_our_own_checkout_or_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no git on the machine
     assert runner._commit(tmp_path / "keras_gen") is None
     assert resolve("vae_digits")["commit"] is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("kills.py", "--kills", "2", "--trainers", "vae_digits"), ("hostile.py", "--commands", "12", "--seed", "3")],
+)
+def test_the_stress_scripts_find_nothing(words, tmp_path):
+    """A bounded taste of what ``benchmarks/kills.py`` and ``benchmarks/hostile.py`` do at length."""
+    command = [sys.executable, str(ROOT / "benchmarks" / words[0]), *words[1:]]
+    result = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr[-2000:]
+    assert json.loads(result.stdout)["problems"] in (0, [])
