@@ -8,6 +8,7 @@ of other kinds, a run's weights) may be gone or changed at the end. Prints a JSO
 """
 
 import argparse
+import collections
 import hashlib
 import json
 import os
@@ -25,7 +26,23 @@ from click.testing import CliRunner
 from keras_gen.cli import main as keras_gen
 
 LIMIT = 120  # seconds a command
-INTEGERS = ["0", "1", "-1", "-3", "3", "1e9", "1000000000", "9" * 40, "9" * 5000, "nan", "inf", "", " 5", "5.0", "None"]
+INTEGERS = [
+    "0",
+    "1",
+    "-1",
+    "-3",
+    "3",
+    "1e9",
+    "1000000000",
+    "9" * 400,
+    "9" * 5000,
+    "nan",
+    "inf",
+    "",
+    " 5",
+    "5.0",
+    "None",
+]
 INTEGERS += ["0x10", "1_0", "\u0662", "4294967295", "4294967296", "-9223372036854775809", "True", "--", "a\0"]
 LISTS = ["", ",", "0", "0,1", "1,,2", "-1,0", "0,99999999999", "x", "1.5", "0," * 500, "9" * 5000]
 NAMES = [
@@ -301,13 +318,14 @@ def too_long(*_) -> None:
     raise TimeoutError(f"not done after {LIMIT} s")
 
 
-def attempt(words: list[str]) -> str | None:
-    """What was wrong with how this command line ended, if anything."""
+def attempt(words: list[str], codes: collections.Counter) -> str | None:
+    """What was wrong with how this command line ended, if anything; its exit code is counted."""
     signal.alarm(LIMIT)
     try:
         result = CliRunner().invoke(keras_gen, words)
     finally:
         signal.alarm(0)
+    codes[f"{words[0]} {result.exit_code}"] += 1
     if result.exit_code in (0, 2) and "Traceback" not in result.output:
         return None
     if result.exc_info is None:
@@ -322,6 +340,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGALRM, too_long)
     began, grammar, problems, home = time.monotonic(), Grammar(options.seed), [], os.getcwd()
+    codes = collections.Counter()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "work").mkdir()
         os.chdir(Path(folder, "work"))
@@ -329,7 +348,7 @@ def main() -> int:
         before = contents()
         for _ in range(options.commands):
             words = grammar.line()
-            if (problem := attempt(words)) is not None:
+            if (problem := attempt(words, codes)) is not None:
                 problems.append({"command": [word[:80] for word in words], "problem": problem})
                 print(json.dumps(problems[-1], indent=2), flush=True)
             if contents() != before:
@@ -337,8 +356,8 @@ def main() -> int:
                 print(json.dumps(problems[-1], indent=2), flush=True)
                 before = contents()
         os.chdir(home)
-    found = {"commands": options.commands, "seconds": round(time.monotonic() - began), "problems": len(problems)}
-    print(json.dumps(found, indent=2))
+    found = {"commands": options.commands, "seconds": round(time.monotonic() - began), "exit codes": codes}
+    print(json.dumps({**found, "problems": len(problems)}, indent=2))
     return bool(problems)
 
 

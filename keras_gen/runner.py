@@ -142,11 +142,11 @@ def _resumed(folder: Path, model: Any, resume: bool) -> tuple[Any, int]:
 
 def sample(run: str | os.PathLike, n: int, seed: int, out: str | os.PathLike, label: int | None = None) -> Path:
     """Draws ``n`` images of a run or ``.keras`` file into one PNG grid; of one class, or of all in turn."""
-    from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture
+    from keras_gen.core.pictures import LARGEST_PICTURE, check_grid, check_png, image_grid, save_picture
     from keras_gen.loading import load
 
     check_png(out)
-    n = integer("n", n, 1)
+    n = integer("n", n, 1, LARGEST_PICTURE)
     model = load(run)
     columns = max(1, round(n**0.5))
     check_grid(n, model.image_spec, columns)

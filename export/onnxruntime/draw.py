@@ -155,7 +155,7 @@ def check_size(n: int, shape: list[int]) -> None:
     scale = max(1, math.ceil(CELL / min(height, width)))
     cell = (height * scale + GAP) * (width * scale + GAP) * channels
     if n * cell > LARGEST_PICTURE:
-        raise Refused(f"-n {n} is a picture of {n * cell / 2**30:,.0f} GiB; give at most {LARGEST_PICTURE // cell}")
+        raise Refused(f"-n {n} is a picture of {n * cell >> 30:,} GiB; give at most {LARGEST_PICTURE // cell}")
 
 
 def grid(images: np.ndarray, levels: int) -> np.ndarray:

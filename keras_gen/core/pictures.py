@@ -72,7 +72,7 @@ def check_grid(count: int, spec: ImageSpec, columns: int) -> None:
     size = -(-count // columns) * columns * cell
     if size > LARGEST_PICTURE:
         raise InvalidInput(
-            f"A picture of {count} images of {spec.height}x{spec.width} pixels would take {size / 2**30:,.0f} GiB; give "
+            f"A picture of {count} images of {spec.height}x{spec.width} pixels would take {size >> 30:,} GiB; give "
             f"fewer: at most {LARGEST_PICTURE // cell:,} fit into 1 GiB."
         )
 
