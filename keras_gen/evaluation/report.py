@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import keras_gen
 from keras_gen.core.errors import InvalidInput, OutputFailed
-from keras_gen.core.files import check_file, check_folder, read_json, write_json
+from keras_gen.core.files import check_file, check_name, read_json, write_json
 from keras_gen.core.image_data import ImageData
 from keras_gen.evaluation.measurements import PRECISION_NEIGHBOURS, Measurement, chosen_measurements
 from keras_gen.evaluation.report_html import write_html
@@ -69,7 +69,7 @@ def evaluate(
         InvalidInput: data that is not the model's, or arguments that cannot be; before anything long is done.
         OutputFailed: the folder cannot be written to.
     """
-    out, began = check_folder(out), time.perf_counter()
+    out, began = check_name(out), time.perf_counter()
     options = {"importance_samples": importance_samples, "importance_images": importance_images}
     features = features or default_space(test.name)
     subject, wanted = check_evaluation(
