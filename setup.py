@@ -15,7 +15,8 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",  # what Keras 3.15 asks for
+    classifiers=[f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)],
     packages=find_packages(include=["keras_gen", "keras_gen.*"]),
     package_data={
         "keras_gen.evaluation": ["*.jinja"],

@@ -10,8 +10,25 @@ from typing import Any
 import click
 
 import keras_gen
+from keras_gen.core.checks import LARGEST_SEED
 from keras_gen.core.errors import ExportFailed, InvalidInput, OutputFailed, TrainingDiverged
+from keras_gen.core.files import check_name
 from keras_gen.core.input_kinds import INPUT_KINDS, texts_of
+
+
+class _Name(click.ParamType):
+    """A path, or a name that may hold one (``image_folder:PATH``): refused at once if no file system could take it."""
+
+    name = "path"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        """The text as it was given."""
+        check_name(value)
+        return value
+
+
+_PATH, _NAME = _Name(), _Name()
+_SEEDS = click.IntRange(0, LARGEST_SEED)
 
 
 class CleanErrors(click.Group):
@@ -22,7 +39,8 @@ class CleanErrors(click.Group):
         try:
             return super().invoke(context)
         except (InvalidInput, OutputFailed, TrainingDiverged, ExportFailed) as error:
-            click.echo(f"error: {error}", err=True)
+            # Names of files may hold bytes that no terminal shows.
+            click.echo(f"error: {error}".encode("utf-8", "backslashreplace").decode(), err=True)
             context.exit(2)
 
 
@@ -55,8 +73,8 @@ def list_() -> None:
 @main.command()
 @click.argument("recipe")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
-@click.option("--data", metavar="NAME", help="Train on another data set.")
-@click.option("--out", type=click.Path(), help="Run folder  [default: runs/RECIPE-TIME]")
+@click.option("--data", type=_NAME, metavar="NAME", help="Train on another data set.")
+@click.option("--out", type=_PATH, help="Run folder  [default: runs/RECIPE-TIME]")
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in --out.")
 @click.option("--dry-run", is_flag=True, help="Print every resolved setting and stop.")
 @click.option("--fit-only", is_flag=True, help="Leave out the report and the export.")
@@ -101,10 +119,10 @@ def _conditions(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @main.command()
-@click.argument("run", type=click.Path())
+@click.argument("run", type=_PATH)
 @click.option("-n", default=64, show_default=True, help="How many images.")
-@click.option("--seed", default=0, show_default=True, help="A seed gives the same images everywhere.")
-@click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
+@click.option("--seed", type=_SEEDS, default=0, show_default=True, help="A seed gives the same images everywhere.")
+@click.option("--out", type=_PATH, required=True, help="The PNG file to write.")
 @_conditions
 def sample(run: str, n: int, seed: int, out: str, conditions: dict[str, str]) -> None:
     """Draw images of RUN (a run folder, a .keras file or preset:NAME) into one picture."""
@@ -114,18 +132,24 @@ def sample(run: str, n: int, seed: int, out: str, conditions: dict[str, str]) ->
 
 
 @main.command()
-@click.argument("target", metavar="RUN_OR_ARTIFACT", type=click.Path())
+@click.argument("target", metavar="RUN_OR_ARTIFACT", type=_PATH)
 @click.option("--metrics", metavar="NAMES", help="Names of metrics, separated by commas  [default: all that apply]")
 @click.option("--samples", type=click.IntRange(min=4), help="How many samples to measure  [default: the recipe's]")
 @click.option(
-    "--reference", metavar="SPLIT", help="Split that samples are compared with  [default: test, if large enough]"
+    "--reference",
+    type=_NAME,
+    metavar="SPLIT",
+    help="Split that samples are compared with  [default: test, if large enough]",
 )
 @click.option(
-    "--features", metavar="NAME", help="Feature space, as random_conv, classifier_mnist, inception_v3:WEIGHTS.h5."
+    "--features",
+    type=_NAME,
+    metavar="NAME",
+    help="Feature space, as random_conv, classifier_mnist, inception_v3:WEIGHTS.h5.",
 )
-@click.option("--data", metavar="NAME", help="Data set to measure on  [default: the recipe's]")
-@click.option("--out", type=click.Path(), help="Folder of the report  [default: RUN, or ARTIFACT-report]")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--data", type=_NAME, metavar="NAME", help="Data set to measure on  [default: the recipe's]")
+@click.option("--out", type=_PATH, help="Folder of the report  [default: RUN, or ARTIFACT-report]")
+@click.option("--seed", type=_SEEDS, default=0, show_default=True)
 @_download
 def evaluate(target: str, metrics: str | None, **options: Any) -> None:
     """Measure a run or an exported artifact: writes report.json, report.html and pictures and prints the table."""
@@ -136,9 +160,9 @@ def evaluate(target: str, metrics: str | None, **options: Any) -> None:
 
 
 @main.command()
-@click.argument("run", type=click.Path())
+@click.argument("run", type=_PATH)
 @click.option("--to", "formats", default="saved_model,onnx", show_default=True, help="Formats, separated by commas.")
-@click.option("--out", type=click.Path(), help="Artifact folder  [default: RUN/artifact]")
+@click.option("--out", type=_PATH, help="Artifact folder  [default: RUN/artifact]")
 def export(run: str, formats: str, out: str | None) -> None:
     """Export RUN as SavedModel and ONNX; written only if the files, loaded back, agree with the model."""
     from keras_gen import runner
@@ -147,7 +171,7 @@ def export(run: str, formats: str, out: str | None) -> None:
 
 
 @main.command()
-@click.argument("artifact", type=click.Path())
+@click.argument("artifact", type=_PATH)
 def verify(artifact: str) -> None:
     """Check an exported ARTIFACT: checksums of all files, then its numbers against the ones stored at export."""
     from keras_gen.exporters.parity import verify as check
@@ -175,9 +199,11 @@ def _integers(_: click.Context, option: click.Parameter, text: str | None) -> tu
         raise InvalidInput(f"{given} is no list of integers; separate them by commas: 3,17,41.") from error
 
 
-_RUN = click.argument("run", type=click.Path())
-_PICTURE = click.option("--out", type=click.Path(), required=True, help="The PNG file to write.")
-_SEED = click.option("--seed", default=0, show_default=True, help="Of the noise: a seed gives the same picture.")
+_RUN = click.argument("run", type=_PATH)
+_PICTURE = click.option("--out", type=_PATH, required=True, help="The PNG file to write.")
+_SEED = click.option(
+    "--seed", type=_SEEDS, default=0, show_default=True, help="Of the noise: a seed gives the same picture."
+)
 
 
 @latent.command()
@@ -248,9 +274,9 @@ def preset() -> None:
 
 
 @preset.command("draw")
-@click.option("--out", type=click.Path(), required=True, help="Folder of the pictures, NAME.png each.")
+@click.option("--out", type=_PATH, required=True, help="Folder of the pictures, NAME.png each.")
 @click.option("-n", default=64, show_default=True, help="Images of each.")
-@click.option("--seed", default=0, show_default=True, help="A seed gives the same images everywhere.")
+@click.option("--seed", type=_SEEDS, default=0, show_default=True, help="A seed gives the same images everywhere.")
 def draw_presets(out: str, n: int, seed: int) -> None:
     """Draw a grid of every preset."""
     from keras_gen import presets, runner
@@ -260,7 +286,7 @@ def draw_presets(out: str, n: int, seed: int) -> None:
 
 
 @preset.command("make")
-@click.argument("run", type=click.Path())
+@click.argument("run", type=_PATH)
 @click.option("--name", help="Of the preset  [default: the recipe's]")
 @_download
 def make_preset(run: str, name: str | None, download: bool) -> None:
@@ -273,9 +299,9 @@ def make_preset(run: str, name: str | None, download: bool) -> None:
 
 
 @main.command()
-@click.argument("runs", nargs=-1, type=click.Path())
-@click.option("--folder", type=click.Path(), help="Also keep the runs' reports and pictures in this folder.")
-@click.option("--out", type=click.Path(), help="Write the table of all reports in --folder as Markdown to this file.")
+@click.argument("runs", nargs=-1, type=_PATH)
+@click.option("--folder", type=_PATH, help="Also keep the runs' reports and pictures in this folder.")
+@click.option("--out", type=_PATH, help="Write the table of all reports in --folder as Markdown to this file.")
 def results(runs: tuple[str, ...], folder: str | None, out: str | None) -> None:
     """The table of measured numbers: of RUNS on the terminal, of all kept reports as Markdown."""
     from keras_gen.evaluation import results_table

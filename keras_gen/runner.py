@@ -4,24 +4,26 @@
 ``model.keras``, ``report.json``, ``pictures/``, ``artifact/``.
 """
 
-import json
+import contextlib
 import logging
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_gen.core.checks import LARGEST_SEED, integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.files import write_json, written_beside
+from keras_gen.core.files import check_folder, write_json, written_beside
 from keras_gen.recipes import RECIPES
 from keras_gen.recipes.recipe import Recipe, build
+from keras_gen.run_folder import ARTIFACT, RECORD, SCHEMA, check_run_folder, claimed, written_to
+from keras_gen.target import Target
 
 FORMATS = ("saved_model", "onnx")
-SCHEMA = "keras_gen/run/1"
 
 log = logging.getLogger(__name__)
 
@@ -55,29 +57,56 @@ def train(
     to the same weights an uninterrupted run would have. Data, settings and folder are checked before anything is made.
     """
     from keras_gen.core.backend import require_tensorflow
-    from keras_gen.data import load as load_data
 
     require_tensorflow()
     description = resolve(recipe, given, data)
     name = description["recipe"]
     recipe = build(name, description["settings"])
-    folder = Path(out or f"runs/{name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    _check_folder(folder, description, resume)
-    training = load_data(recipe.data, "train", download=download)
-    validation = load_data(recipe.data, "validation", download=download)
-    steps = recipe.epochs * (len(training) // recipe.batch_size)
-    _seed(recipe.seed)
-    with _strategy().scope():
-        model = recipe.model(training.image_spec, steps)
-        model, first_epoch = _resumed(folder, model, resume)
-    write_json(folder / "recipe.json", {**description, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-    _fit(model, recipe, name, folder, training, validation, first_epoch)
-    with written_beside(folder / "model.keras") as beside:
-        model.save(beside)
-    if not fit_only:
-        evaluate(folder, download=download)
-        export(folder, FORMATS)
+    check_run_folder(out, description, resume)
+    strategy = _strategy()
+    model, training, validation = _prepared(recipe, strategy, download, measured=not fit_only)
+    with claimed(out, description, resume) as folder:
+        with strategy.scope():
+            model, first_epoch = _resumed(folder, model, resume)
+        write_json(folder / RECORD, {**description, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+        _fit(model, recipe, name, folder, training, validation, first_epoch)
+        with written_beside(folder / "model.keras") as beside:
+            model.save(beside)
+        if not fit_only:
+            run = Target(folder)
+            _evaluate(run, run.opened(), folder, {}, download=download)
+            run.opened().export(folder / ARTIFACT, list(FORMATS))
     return folder
+
+
+def _prepared(recipe: Recipe, strategy: Any, download: bool, measured: bool) -> tuple[Any, Any, Any]:
+    """The model, its training and its validation images; all that may be wrong with them is found before a folder is made."""
+    from keras_gen.data import load as load_data
+
+    training, validation = (load_data(recipe.data, split, download=download) for split in ("train", "validation"))
+    training.check_batches(recipe.batch_size, augment=recipe.augment)
+    _seed(recipe.seed)
+    with strategy.scope(), _memory_errors(recipe):
+        model = recipe.model(training.image_spec, recipe.epochs * (len(training) // recipe.batch_size))
+    model.check_batches(training, recipe.batch_size, recipe.augment)
+    if measured:
+        from keras_gen.evaluation.report import check_evaluation
+
+        check_evaluation(model, training, load_data(recipe.data, "test", download=download), **recipe.evaluation)
+    return model, training, validation
+
+
+@contextlib.contextmanager
+def _memory_errors(recipe: Recipe) -> Iterator[None]:
+    """Networks too large for this machine are the settings' fault, not a defect."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise InvalidInput(
+            f"The model does not fit into memory ({str(error).splitlines()[0]:.200}); choose smaller sizes with --set."
+        ) from error
 
 
 def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, validation: Any, first_epoch: int) -> None:
@@ -116,68 +145,14 @@ def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, val
 def _resumed(folder: Path, model: Any, resume: bool) -> tuple[Any, int]:
     """The model to go on with and the epochs behind it; a run killed before its first checkpoint starts again."""
     from keras_gen.training.checkpoints import found, load_latest
+    from keras_gen.training.history import read_history
 
+    read_history(folder / "history.jsonl")  # a damaged one is refused before it is written to
     if not resume or not found(folder / "checkpoints"):
         return model, 0
     model, epoch = load_latest(folder / "checkpoints", like=model)
     log.warning("Going on after epoch %d of %s.", epoch, folder)
     return model, epoch
-
-
-def _check_folder(folder: Path, description: Mapping[str, Any], resume: bool) -> None:
-    """A run goes into a new or empty folder, or, resumed, into its own."""
-    record = folder / "recipe.json"
-    if not record.exists():
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InvalidInput(f"{folder} exists and is no run of this project; choose another --out.")
-        if resume:
-            raise InvalidInput(
-                f"There is no run in {folder} to resume; leave out --resume, or give its folder as --out."
-            )
-        return
-    before = read_recipe(folder)
-    if before["recipe"] != description["recipe"]:
-        raise InvalidInput(
-            f"{folder} is in use by recipe {before['recipe']!r}, not {description['recipe']!r}; choose another --out."
-        )
-    if not resume:
-        raise InvalidInput(
-            f"{folder} holds a run of {before['recipe']!r} already; add --resume, or choose another --out."
-        )
-    settings = _recorded(before).settings()  # those it knew not, at their defaults
-    changed = [key for key, value in settings.items() if description["settings"].get(key) != value]
-    if changed:
-        was = ", ".join(f"{key}={settings[key]}" for key in changed)
-        raise InvalidInput(f"{folder} was begun with {was}; resume it with the same settings, or choose another --out.")
-
-
-def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
-    """A run folder's ``recipe.json``, checked."""
-    path = Path(run) / "recipe.json"
-    if not path.is_file():
-        raise InvalidInput(f"{run} is no run folder (it has no recipe.json); give one that 'keras-gen train' made.")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InvalidInput(f"{path} is damaged ({error}); restore it or train anew.") from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise InvalidInput(f"{path} is not a recipe of this project (schema {SCHEMA!r} wanted).")
-    return record
-
-
-def _recorded(record: Mapping[str, Any]) -> Recipe:
-    """The recipe of a ``recipe.json``; settings that were added since have their defaults."""
-    if record["recipe"] not in RECIPES:
-        raise InvalidInput(
-            f"The run is of recipe {record['recipe']!r}, which is none of {', '.join(RECIPES)}. If it is your own, register it "
-            f"first: keras_gen.recipes.RECIPES.register({record['recipe']!r}, its class)."
-        )
-    try:
-        return build(record["recipe"], record["settings"])
-    except InvalidInput as error:
-        raise InvalidInput(
-            f"The run's recipe.json is not of this version: {error} Mend that file, or use the version in it."
-        ) from error
 
 
 def sample(
@@ -191,12 +166,14 @@ def sample(
 
     ``conditions``: words of the command line, by name; those left out are their kinds' defaults (labels come in turn).
     """
-    from keras_gen.core.pictures import check_png, image_grid, save_picture
+    from keras_gen.core.pictures import LARGEST_PICTURE, check_grid, check_png, image_grid, save_picture
     from keras_gen.loading import load
 
     check_png(out)
+    n = integer("n", n, 1, LARGEST_PICTURE)
     model = load(run)
     columns = max(1, round(n**0.5))
+    check_grid(n, model.image_spec, columns)
     images = model.sample(n, seed, **model.parsed_conditions(conditions or {}))
     save_picture(image_grid(images, model.image_spec, columns=columns), out)
     return Path(out)
@@ -216,80 +193,50 @@ def evaluate(
     seed: int = 0,
     download: bool = False,
 ) -> dict[str, Any]:
-    """Measures a run, a preset or an exported artifact by its recipe's protocol; writes ``report.json``, ``report.html``,
-    ``pictures/``.
+    """Measures a run, a preset or an exported artifact by its recipe's protocol.
 
-    A run's report goes into the run, an artifact's beside it (``<artifact>-report``), a preset's to ``runs/preset-NAME``, unless
-    ``out`` names a folder. What is given overrides the recipe; an artifact that lies in no run needs ``data``, the data set's
-    name. ``model`` is a ``.keras`` file to measure in place of the run's own; ``about`` goes into the report.
+    Writes ``report.json``, ``report.html`` and ``pictures/``: a run's into the run, an artifact's beside it
+    (``<artifact>-report``), a preset's to ``runs/preset-NAME``, unless ``out`` names a folder. What is given overrides the
+    recipe; an artifact that lies in no run needs ``data``, the data set's name. ``model`` is a ``.keras`` file to measure in
+    place of the run's own; ``about`` goes into the report.
     """
-    from keras_gen import presets
+    aim = Target.of(target)
+    if aim.record is None and data is None:
+        raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
+    folder = check_folder(out) if out is not None else aim.report_folder
+    given = {"metrics": metrics, "samples": samples, "features": features}
+    seed = integer("seed", seed, 0, LARGEST_SEED)
+    with written_to(folder):
+        opened = aim.opened() if model is None else Target.of(model).opened()
+        return _evaluate(aim, opened, folder, given, reference, data, seed, download, about or {})
+
+
+def _evaluate(
+    target: Target,
+    model: Any,
+    folder: Path,
+    given: Mapping[str, Any],
+    reference: str | None = None,
+    data: str | None = None,
+    seed: int = 0,
+    download: bool = False,
+    about: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """``evaluate`` into a folder that this process holds."""
     from keras_gen.data import load as load_data
     from keras_gen.evaluation.report import evaluate as measure
 
-    preset = presets.name_of(target)
-    opened = model or target
-    target = preset_folder(preset) if preset else Path(target)
-    is_artifact = not preset and (target / "manifest.json").is_file()
-    run = target.resolve().parent if is_artifact else target
-    if preset:
-        record, trained = presets.card(preset)["run"], presets.card(preset)["report"]
-    else:
-        record = read_recipe(run) if not is_artifact or (run / "recipe.json").is_file() else None
-        trained = _trained(run)
-    recipe = _recorded(record) if record else None
-    source = data or (recipe and recipe.data)
-    if source is None:
-        raise InvalidInput(f"{target} lies in no run folder, so nobody knows its data; name the data set with --data.")
-    model = _opened(opened, is_artifact)
-    given = {"metrics": metrics, "samples": samples, "features": features}
+    recipe = target.recipe
+    source = data or recipe.data
     options = {**(recipe.evaluation if recipe else {}), **{key: value for key, value in given.items() if value}}
-    if is_artifact:  # what needs the live model's densities
+    if target.is_artifact:  # what needs the live model's densities
         options = {key: value for key, value in options.items() if not key.startswith("importance")}
     training, test = (load_data(source, split, download=download) for split in ("train", "test"))
     splits = {"train": training, "test": test}
     if reference:
         options["reference"] = splits.get(reference) or load_data(source, reference, download=download)
-    about = {**(_about(record, recipe, trained, source) if record else {}), **(about or {})}
-    name = record["recipe"] if record else target.resolve().name
-    folder = Path(out) if out else target.resolve().with_name(f"{target.resolve().name}-report") if is_artifact else run
-    return measure(model, training, test, seed=seed, name=name, out=folder, about=about, **options)
-
-
-def preset_folder(name: str) -> Path:
-    """Where what is made of a preset goes, unless told otherwise."""
-    return Path("runs") / f"preset-{name}"
-
-
-def _trained(run: Path) -> dict[str, Any]:
-    """How long a run's training took: ``epochs`` and ``training_seconds``, None where nobody knows."""
-    from keras_gen.training.history import read_history
-
-    last = (read_history(run / "history.jsonl") or [{}])[-1]
-    return {"epochs": last.get("epoch"), "training_seconds": last.get("seconds")}
-
-
-def _opened(target: str | os.PathLike, is_artifact: bool) -> Any:
-    if is_artifact:
-        from keras_gen.exporters.loaded_artifact import LoadedArtifact
-
-        return LoadedArtifact(target)
-    from keras_gen.loading import load
-
-    return load(target)
-
-
-def _about(record: Mapping[str, Any], recipe: Recipe, trained: Mapping[str, Any], data: str) -> dict[str, Any]:
-    """How a run's model came to be, for its report."""
-    # Published numbers are of the recipe's own data set; beside another one's they would mislead.
-    published = recipe.published if data == recipe.default("data") else ()
-    return {
-        "recipe": record["recipe"],
-        "command": record["command"],
-        "epochs": trained["epochs"],
-        "training_seconds": trained["training_seconds"],
-        "published": [line._asdict() for line in published],
-    }
+    about = {**target.about(source), **(about or {})}
+    return measure(model, training, test, seed=seed, name=target.name, out=folder, about=about, **options)
 
 
 def export(
@@ -299,13 +246,13 @@ def export(
 
     Returns the manifest.
     """
-    from keras_gen import presets
-    from keras_gen.loading import load
-
-    preset = presets.name_of(run)
-    if out is None and not preset and not Path(run).is_dir():
-        raise InvalidInput(f"{run} is no run folder; say where the artifact goes with --out.")
-    return load(run).export(out or (preset_folder(preset) if preset else Path(run)) / "artifact", list(formats))
+    aim = Target.of(run)
+    folder = check_folder(out if out is not None else aim.artifact_folder)
+    model = aim.opened()
+    # An artifact elsewhere needs no lock: it is written beside its place and exchanged whole.
+    in_run = (folder.resolve().parent / RECORD).is_file()
+    with written_to(folder.resolve().parent) if in_run else contextlib.nullcontext():
+        return model.export(folder, list(formats))
 
 
 def _strategy() -> Any:
@@ -338,9 +285,6 @@ def _versions() -> dict[str, Any]:
 
     import keras_gen
 
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    ).stdout.strip()
     packages = {name: metadata.version(name) for name in ("keras", "numpy")}
     for name in ("tensorflow", "tensorflow-cpu"):
         try:
@@ -348,4 +292,22 @@ def _versions() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     versions = {"keras_gen": keras_gen.__version__, "python": sys.version.split()[0], **packages}
-    return {"versions": versions, "commit": commit or None}
+    return {"versions": versions, "commit": _commit(Path(keras_gen.__file__).resolve().parent)}
+
+
+def _commit(package: Path) -> str | None:
+    """The commit of the checkout that ``package`` is used from; None if it was installed, or git is not at hand.
+
+    A package inside somebody's environment inside somebody's repository is not of that repository.
+    """
+    # What a git hook or a wrapper sets would name another repository.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
+    try:
+        found = subprocess.run(command, cwd=package, env=environment, capture_output=True, timeout=10, check=True)
+        top, commit = os.fsdecode(found.stdout).splitlines()
+        setup = (package.parent / "setup.py").read_text(encoding="utf-8")
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    ours = Path(top).resolve() == package.parent and 'name="keras_gen"' in setup
+    return commit if ours else None

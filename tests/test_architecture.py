@@ -21,10 +21,12 @@ FLOORS = [
             "core.given_network",
             "core.checks",
             "core.registry",
-            "core.files",
+            "core.exchange",
+            "core.locks",
             "core.own_functions",
         ],
         [
+            "core.files",
             "core.input_kinds",
         ],
         [
@@ -161,6 +163,12 @@ FLOORS = [
         ],
     ],
     [  # 6: runner
+        [
+            "run_folder",
+        ],
+        [
+            "target",
+        ],
         [
             "runner",
         ],

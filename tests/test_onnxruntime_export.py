@@ -172,9 +172,9 @@ def test_refusals_are_one_line(artifact, tmp_path, capsys, case):
     spoil, match = REFUSED[case]
     spoil(artifact)
     out = tmp_path / "g.png"
-    out.write_text("an older picture")
+    out.write_bytes(older := draw_script.PNG + b"an older picture")
     refused(capsys, match, artifact, "-n", 2, "--out", out)
-    assert out.read_text() == "an older picture"
+    assert out.read_bytes() == older
 
 
 def test_refused_arguments(artifact, tmp_path, capsys):
@@ -183,6 +183,31 @@ def test_refused_arguments(artifact, tmp_path, capsys):
     refused(capsys, "is no folder", artifact, "-n", 2, "--out", tmp_path / "none" / "g.png")
     refused(capsys, "cannot write", artifact, "-n", 2, "--out", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+
+
+def test_a_place_that_is_not_ours_is_refused_before_anything_is_drawn(artifact, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(draw_script, "draw", lambda *_: pytest.fail("drawn before the place was looked at"))
+    (folder := tmp_path / "pics.png").mkdir()
+    (note := tmp_path / "thesis.png").write_text("years of work")
+    (link := tmp_path / "link.png").symlink_to(note)
+    for out, match in (
+        (folder, "no file that a picture could replace"),
+        (link, "no file that a picture could replace"),
+        ("/dev/null", "no file that a picture could replace"),
+        (note, "holds something that is no PNG"),
+        (tmp_path / ("x" * 300 + ".png"), "name too long"),
+        (tmp_path / "a\0b.png", "null"),
+    ):
+        refused(capsys, f"(?i){match}", artifact, "-n", 2, "--out", out)
+    assert folder.is_dir() and note.read_text() == "years of work" and link.is_symlink()
+
+
+def test_seeds_and_counts_that_cannot_be(artifact, tmp_path, capsys):
+    out = tmp_path / "g.png"
+    refused(capsys, "from 0 to", artifact, "--seed", -1, "--out", out)
+    refused(capsys, "from 0 to", artifact, "--seed", 2**32, "--out", out)
+    refused(capsys, r"GiB; give at most \d+", artifact, "-n", 10**9, "--out", out)
+    assert not out.exists()
 
 
 def test_checksums_can_be_left_out(artifact, tmp_path):

@@ -15,7 +15,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import keras_gen as kg
+from keras_gen import runner
 from keras_gen.cli import main
+from keras_gen.core.locks import locked
 from keras_gen.core.pictures import image_grid, save_picture
 from keras_gen.recipes import RECIPES
 from keras_gen.training.checkpoints import found, load_latest
@@ -305,6 +307,146 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path):
     assert result.returncode == 2, result.stderr[-800:]
     assert "error: Could not write" in result.stderr and "File too large" in result.stderr
     assert before == {path.name: path.read_bytes() for path in (out / "checkpoints").iterdir()}
+
+
+def test_a_folder_is_never_replaced_by_a_file(run, tmp_path):
+    """Refused before anything is loaded or drawn; what is in the folder stays."""
+    (mine := tmp_path / "pics.png").mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    for words in (
+        ("sample", run, "--out", mine),
+        ("latent", "manifold", run, "--out", mine),
+        ("results", run, "--folder", tmp_path / "kept", "--out", mine),
+    ):
+        assert "is a folder, which a file cannot replace" in refused(*words)
+    (note := tmp_path / "note").write_text("mine")
+    assert "is no folder" in refused("evaluate", run, "--out", note)
+    assert "is no folder" in refused("export", run, "--out", note)
+    assert "is no folder" in refused("results", run, "--folder", note)
+    assert "is no folder" in refused("train", "vae_digits", "--out", note)
+    (readme := tmp_path / "README.md").write_text("# My project")
+    assert "something else" in refused("results", run, "--folder", tmp_path / "kept", "--out", readme)
+    assert (mine / "thesis.txt").exists() and note.read_text() == "mine" and readme.read_text() == "# My project"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "note", "pics.png"]
+
+
+def test_a_run_in_use_is_left_alone(run):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    with locked(run):
+        words = ("train", "vae_digits", *arguments(TINY_VAE), "--out", run, "--resume")
+        for refused_words in (words, ("evaluate", run), ("evaluate", run / "artifact"), ("export", run)):
+            assert f"in use by process {os.getpid()} on" in refused(*refused_words)
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "recipe,settings,message",
+    [
+        ("vae_digits", {"batch_size": "5000"}, "batch_size from 1 to"),
+        ("dcgan_digits", {"batch_size": "1000", "critic_steps": "2"}, "(times 2 critic steps)"),
+        ("vae_digits", {"seed": "-1"}, "seed=-1; give an integer from 0 to 4294967295"),
+        ("vae_digits", {"seed": str(2**32)}, "give an integer from 0 to 4294967295"),
+        ("vae_digits", {"units": str(10**7)}, "does not fit into memory"),
+    ],
+)
+def test_a_refused_start_leaves_nothing(recipe, settings, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("train", recipe, *arguments(settings))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_measured_is_refused_before_the_run_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluation, build = {"samples": 100, "metrics": ["fdi"]}, runner.build
+
+    class Measured:
+        """The recipe with other options of its report."""
+
+        def __init__(self, *given):
+            self.recipe, self.evaluation = build(*given), evaluation
+
+        def __getattr__(self, name):
+            return getattr(self.recipe, name)
+
+    monkeypatch.setattr(runner, "build", Measured)
+    assert "Unknown metric 'fdi'" in refused("train", "vae_digits", *arguments(TINY_VAE))
+    evaluation |= {"metrics": None, "samples": 1}
+    assert "samples=1; give an integer of at least" in refused("train", "vae_digits", *arguments(TINY_VAE))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words,message",
+    [
+        (("sample", "RUN", "-n", 0), "n=0; give an integer of at least 1"),
+        (("sample", "RUN", "-n", -3), "n=-3; give an integer of at least 1"),
+        (("sample", "RUN", "-n", 10**9), "fit into 1 GiB"),
+        (("sample", "RUN", "-n", 10**400), "give an integer from 1 to"),
+        (("sample", "RUN", "--seed", -1), "not in the range"),
+        (("sample", "RUN", "--seed", 2**32), "not in the range"),
+        (("latent", "interpolate", "RUN", "--pairs", 10**9), "fit into 1 GiB"),
+        (("latent", "traverse", "RUN", "--steps", 10**9), "fit into 1 GiB"),
+        (("latent", "manifold", "RUN", "--side", 10**6), "fit into 1 GiB"),
+        (("latent", "arithmetic", "RUN", "--plus", 1, "--minus", 2, "--add", 3, "--draws", 10**9), "fit into 1 GiB"),
+        (("sample", "a\0b"), "NUL byte"),
+        (("sample", "x" * 300), "too long"),
+        (("sample", "a\udcff"), "no UTF-8"),
+    ],
+)
+def test_numbers_and_names_that_cannot_be(run, tmp_path, words, message):
+    assert message in refused(*(run if word == "RUN" else word for word in words), "--out", tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        (lambda report: [report], "report.json is no report"),
+        (lambda report: {**report, "schema": "x"}, "schema"),
+        (lambda report: {**report, "metrics": {}}, "metrics"),
+        (lambda report: {**report, "metrics": [{**report["metrics"][0], "value": "high"}]}, "metrics.0.value"),
+        (lambda report: {**report, "metrics": [{**report["metrics"][0], "interval": [1]}]}, "metrics.0.interval"),
+        (lambda report: {**report, "recipe": "../../escaped"}, "recipe"),
+        (lambda report: {key: value for key, value in report.items() if key != "command"}, "command"),
+        (lambda report: {**report, "epochs": "many"}, "epochs"),
+    ],
+)
+def test_a_damaged_report_is_one_clear_error(run, tmp_path, change, message):
+    report = json.loads((run / "report.json").read_text())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "report.json").write_text(json.dumps(change(report)))
+    output = refused("results", tmp_path / "run", "--folder", tmp_path / "kept")
+    assert message in output.replace("\n", "") and not (tmp_path / "kept").exists()
+    for content in (b"\xff", b"[" * 100_000, b"{"):
+        (tmp_path / "run" / "report.json").write_bytes(content)
+        assert "is damaged" in refused("results", tmp_path / "run")
+
+
+def test_kept_reports_lie_in_a_folder_of_their_own(run, tmp_path):
+    (tmp_path / "package.json").write_text("{}")
+    assert "package.json is no report" in refused("results", run, "--folder", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["package.json"]
+
+
+def test_a_disk_full_of_a_saved_model_is_said(run, tmp_path):
+    """TensorFlow writes the weights by itself, beyond 20 kB here, and has an error of its own for that."""
+    program = (
+        "import resource, signal, sys\n"
+        "from keras_gen.cli import main\n"
+        "from keras_gen.loading import load\n"
+        "load(sys.argv[1])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))\n"
+        "main(['export', *sys.argv[1:]])\n"
+    )
+    words = [str(run), "--to", "saved_model", "--out", str(tmp_path / "artifact")]
+    result = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, env=ENVIRONMENT)
+    assert result.returncode == 2, result.stderr[-800:]
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert (
+        len(lines) == 1 and "Could not write" in lines[0] and "File too large" in lines[0] and "tables" not in lines[0]
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_help_and_list_answer_without_tensorflow():

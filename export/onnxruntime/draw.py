@@ -38,6 +38,9 @@ BATCH_SIZE = 64
 CELL = 40  # pixels; smaller images are enlarged by whole factors
 GAP = 4
 PAPER = 255
+PNG = b"\x89PNG\r\n\x1a\n"
+LARGEST_SEED = 2**32 - 1
+LARGEST_PICTURE = 2**30  # bytes; drawing takes a few times as many
 
 
 class Refused(Exception):
@@ -202,6 +205,7 @@ def draw(
     """``n`` images of the seed under the conditions, uint8 ``[n, h, w, c]``, and how many levels their channels have."""
     manifest = read_manifest(artifact, verify)
     path = sample_file(artifact, manifest, verify)
+    check_size(n, [field(manifest, "image_spec", side, int) for side in ("height", "width", "channels")])
     import onnxruntime  # half of the start's time: not before the arguments are known to be good
 
     inputs, levels = (
@@ -227,6 +231,33 @@ def draw(
     return np.concatenate(images), levels
 
 
+def check_out(path: Path) -> None:
+    """``Refused`` unless a PNG may be written there: over nothing, or over a PNG; never over a folder, link or device."""
+    try:
+        if not path.parent.is_dir():
+            raise Refused(f"cannot write {path}: {path.parent} is no folder")
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+            raise Refused(f"cannot write {path}: it is no file that a picture could replace; name another")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise Refused(f"cannot write {path}: no permission")
+        with open(path, "rb") as file:
+            if file.read(len(PNG)) not in (b"", PNG):
+                raise Refused(f"cannot write {path}: it holds something that is no PNG; name another, or remove it")
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # over-long, a NUL, no permission
+        raise Refused(f"cannot write {str(path)[:60]}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def check_size(n: int, shape: list[int]) -> None:
+    """``Refused`` unless ``n`` images ``[h, w, c]`` and their picture can be held in memory; see ``grid``."""
+    height, width, channels = shape
+    scale = max(1, math.ceil(CELL / min(height, width)))
+    cell = (height * scale + GAP) * (width * scale + GAP) * channels
+    if n * cell > LARGEST_PICTURE:
+        raise Refused(f"-n {n} is a picture of {n * cell >> 30:,} GiB; give at most {LARGEST_PICTURE // cell}")
+
+
 def grid(images: np.ndarray, levels: int) -> np.ndarray:
     """The images in the squarest grid, levels spread over 0 to 255, small ones enlarged: uint8 ``[h, w]`` or RGB."""
     count, height, width, channels = images.shape
@@ -247,7 +278,7 @@ def write_png(picture: np.ndarray, path: Path) -> None:
     """Written beside and renamed: a failure leaves what was there."""
     from PIL import Image
 
-    beside = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
+    beside = path.with_name(f".{path.stem[:40]}-{uuid.uuid4().hex[:8]}.part")
     try:
         Image.fromarray(picture).save(beside, format="PNG")
         os.replace(beside, path)
@@ -281,14 +312,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.n < 1 or options.threads < 1:
             raise Refused(f"-n {options.n} --threads {options.threads}; give integers of at least 1")
-        if not options.out.parent.is_dir():
-            raise Refused(f"cannot write {options.out}: {options.out.parent} is no folder")
+        if not 0 <= options.seed <= LARGEST_SEED:
+            raise Refused(f"--seed {options.seed}; give an integer from 0 to {LARGEST_SEED}")
+        check_out(options.out)
         pairs = options.condition + ([f"label={options.label}"] if options.label is not None else [])
         conditions = conditions_of(pairs)
         images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads, conditions)
         write_png(grid(images, levels), options.out)
     except Refused as refusal:
-        print(f"draw.py: {refusal}.", file=sys.stderr)
+        print(f"draw.py: {refusal}.".encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
         return 2
     loaded = "loaded" if "tensorflow" in sys.modules else "not loaded"
     seconds = time.perf_counter() - start

@@ -7,6 +7,8 @@ import numpy as np
 
 from keras_gen.core.errors import InvalidInput
 
+LARGEST_SEED = 2**32 - 1  # what NumPy's and Keras' generators take
+
 
 def integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """``value`` as an ``int``: Python's and NumPy's integers alike, booleans not. Otherwise ``InvalidInput`` names it.

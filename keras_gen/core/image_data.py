@@ -69,6 +69,19 @@ class ImageData:
         spec = dataclasses.replace(self.image_spec, levels=2)
         return dataclasses.replace(self, image_spec=spec, features={**self.features, "image": drawn})
 
+    def check_batches(
+        self, batch_size: int, *, turns: int = 1, drop_remainder: bool = True, augment: str | None = None
+    ) -> None:
+        """``InvalidInput`` unless ``batches`` with these arguments gives one at least."""
+        if augment is not None and augment not in AUGMENTATIONS:
+            raise InvalidInput(f"augment={augment!r} is unknown; give one of {', '.join(AUGMENTATIONS)} or nothing.")
+        if batch_size < 1 or (drop_remainder and batch_size * turns > len(self)):
+            times = f" (times {turns} critic steps)" if turns > 1 else ""
+            raise InvalidInput(
+                f"batch_size={batch_size}{times} with {len(self)} images of {self.name} ({self.split}) makes no full "
+                f"batch; give a batch_size from 1 to {len(self) // turns}."
+            )
+
     def batches(
         self,
         batch_size: int,
@@ -87,8 +100,9 @@ class ImageData:
         uninterrupted one saw there. ``augment="flip"`` mirrors each image left to right with probability 1/2.
         ``turns=k > 1`` gives k batches at once, as ``[batch, k, ...]``: one a critic turn.
         """
-        full = self.full_batches(batch_size if drop_remainder else min(batch_size, len(self)), turns)
-        per_epoch = full if drop_remainder else -(-len(self) // (batch_size * turns))
+        self.check_batches(batch_size, turns=turns, drop_remainder=drop_remainder, augment=augment)
+        together = batch_size * turns
+        per_epoch = len(self) // together if drop_remainder else -(-len(self) // together)
         order, pick = self._order(batch_size, seed, shuffle, drop_remainder, turns), self._picking(seed, augment)
         batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(order).map(pick)
         return _sized(batches, (epochs - first_epoch) * per_epoch)
@@ -109,6 +123,7 @@ class ImageData:
         Every epoch has ``steps`` batches. Where these are not all full ones, they cut one endless row of batches into epochs,
         so that none is left out: epoch e has those from ``e steps`` on. Otherwise as ``batches``.
         """
+        self.check_batches(batch_size, turns=turns, augment=augment)
         per_epoch = self.full_batches(batch_size, turns)
         order, pick = self._order(batch_size, seed, shuffle, True, turns), self._picking(seed, augment)
 
@@ -121,12 +136,7 @@ class ImageData:
 
     def full_batches(self, batch_size: int, turns: int = 1) -> int:
         """How many full batches (of ``turns`` batches each) there are; ``InvalidInput`` if none."""
-        if batch_size < 1 or batch_size * turns > len(self):
-            times = f" (times {turns} critic steps)" if turns > 1 else ""
-            raise InvalidInput(
-                f"batch_size={batch_size}{times} with {len(self)} images of {self.name} ({self.split}) makes no full "
-                f"batch; give a batch_size from 1 to {len(self) // turns}."
-            )
+        self.check_batches(batch_size, turns=turns)
         return len(self) // (batch_size * turns)
 
     def _order(
@@ -148,8 +158,6 @@ class ImageData:
 
     def _picking(self, seed: int, augment: str | None) -> Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
         """``(indices, epoch)`` to the batch."""
-        if augment is not None and augment not in AUGMENTATIONS:
-            raise InvalidInput(f"augment={augment!r} is unknown; give one of {', '.join(AUGMENTATIONS)} or nothing.")
         count = len(self)
         # On the host: a GPU must not be filled with the whole data set.
         with tf.device("CPU:0"):

@@ -3,18 +3,19 @@
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.files import written_beside
+from keras_gen.core.files import check_file, check_name, written_beside
 from keras_gen.core.image_spec import ImageSpec
 
 SMALLEST_CELL = 48  # pixels; smaller images are enlarged by whole factors, so that their pixels stay squares
 PAPER = 255  # the white of gaps and empty cells
+PNG = b"\x89PNG\r\n\x1a\n"
+LARGEST_PICTURE = 2**30  # bytes; drawing takes a few times as many
 
 
 def image_grid(
@@ -40,8 +41,8 @@ def image_grid(
     cells = _bytes(images, spec)
     count, height, width, channels = cells.shape
     columns = math.ceil(math.sqrt(count)) if columns is None else columns
-    scale = max(1, math.ceil(SMALLEST_CELL / min(height, width))) if scale is None else scale
-    gap = max(2, round(min(height, width) * scale / 20)) if gap is None else gap
+    scale = _scale(height, width) if scale is None else scale
+    gap = _gap(height, width, scale) if gap is None else gap
     if columns < 1 or scale < 1 or gap < 0:
         raise InvalidInput(f"columns={columns}, scale={scale}, gap={gap}; give at least 1, 1 and 0.")
     columns = min(columns, count)
@@ -53,6 +54,27 @@ def image_grid(
         top, left = gap + index // columns * (height + gap), gap + index % columns * (width + gap)
         picture[top : top + height, left : left + width] = cell
     return Image.fromarray(picture[..., 0] if channels == 1 else picture)
+
+
+def _scale(height: int, width: int) -> int:
+    return max(1, math.ceil(SMALLEST_CELL / min(height, width)))
+
+
+def _gap(height: int, width: int, scale: int) -> int:
+    return max(2, round(min(height, width) * scale / 20))
+
+
+def check_grid(count: int, spec: ImageSpec, columns: int) -> None:
+    """``InvalidInput`` unless ``image_grid`` of ``count`` images would be at most 1 GiB; asked before they are drawn."""
+    scale = _scale(spec.height, spec.width)
+    gap = _gap(spec.height, spec.width, scale)
+    cell = (spec.height * scale + gap) * (spec.width * scale + gap) * (3 if spec.channels == 3 else 1)
+    size = -(-count // columns) * columns * cell
+    if size > LARGEST_PICTURE:
+        raise InvalidInput(
+            f"A picture of {count} images of {spec.height}x{spec.width} pixels would take {size >> 30:,} GiB; give "
+            f"fewer: at most {LARGEST_PICTURE // cell:,} fit into 1 GiB."
+        )
 
 
 def stacked(pictures: Sequence[Image.Image], gap: int = 12) -> Image.Image:
@@ -97,9 +119,13 @@ def _page(pictures: Sequence[Image.Image], width: int, height: int) -> Image.Ima
 
 
 def check_png(path: str | os.PathLike) -> None:
-    """``InvalidInput`` unless a picture can be written under this name, before anything long is done for it."""
-    if Path(path).suffix.lower() != ".png":
+    """``InvalidInput`` unless a picture can be written under this name, before anything long is done for it.
+
+    What stands there is replaced if it is a PNG; see ``check_file``.
+    """
+    if check_name(path).suffix.lower() != ".png":
         raise InvalidInput(f"--out {path} is not a .png file; name one.")
+    check_file(path, begins=PNG)
 
 
 def save_picture(picture: Image.Image, path: str | os.PathLike) -> None:

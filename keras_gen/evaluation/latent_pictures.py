@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from keras_gen.core.pictures import check_png, image_grid, save_picture
+from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture
 from keras_gen.evaluation import latent, latent_arithmetic
+from keras_gen.evaluation.latent import at_least
 from keras_gen.loading import load
 
 Location = str | os.PathLike
@@ -30,6 +31,7 @@ def interpolate(
 ) -> str:
     """Walks between pairs of noise points, one a row; see ``latent.interpolation``."""
     model = _model(run, out)
+    check_grid(at_least("pairs", pairs, 1) * at_least("steps", steps, 2), model.image_spec, steps)
     images = latent.interpolation(model, pairs, steps, path=path, seed=seed, **model.parsed_conditions(conditions))
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
     return f"{pairs} {latent.path_of(model, path)} walks of {steps} steps between draws of seed {seed}, one a row"
@@ -47,16 +49,18 @@ def traverse(
 ) -> str:
     """Single dimensions of z moved, one a row; see ``latent.traversal``."""
     model = _model(run, out)
-    given = model.parsed_conditions(conditions)
+    given, rows = model.parsed_conditions(conditions), latent.dimensions_of(model, dimensions)
+    check_grid(max(1, len(rows)) * at_least("steps", steps, 2), model.image_spec, steps)
     images = latent.traversal(model, dimensions, steps, reach=reach, seed=seed, **given)
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
-    rows = ", ".join(map(str, latent.dimensions_of(model, dimensions)))
-    return f"dimensions {rows} of z, one a row, in {steps} steps; the rest is the first draw of seed {seed}"
+    return f"dimensions {', '.join(map(str, rows))} of z, one a row, in {steps} steps; the rest is the first draw of seed {seed}"
 
 
 def manifold(run: Location, out: Location, *, side: int = 20) -> str:
     """The plane of a 2-d latent; see ``latent.manifold``."""
-    images = latent.manifold(_model(run, out), side)
+    model = _model(run, out)
+    check_grid(at_least("side", side, 1) ** 2, model.image_spec, side)
+    images = latent.manifold(model, side)
     save_picture(image_grid(images, columns=side), out)
     return f"the latent plane at {side} x {side} points, evenly in probability"
 
@@ -76,6 +80,7 @@ def arithmetic(
     """A sum of concepts; see ``latent_arithmetic.arithmetic``."""
     model = _model(run, out)
     options = {"seed": seed, "draws": draws, "scale": scale, **model.parsed_conditions(conditions)}
+    check_grid(at_least("draws", draws, 1), model.image_spec, draws)  # as large as what is drawn to choose from
     result = latent_arithmetic.arithmetic(model, plus, minus, add, **options)
     save_picture(latent_arithmetic.picture(result), out)
     terms = (",".join(map(str, concept)) for concept in (plus, minus, add))

@@ -1,6 +1,5 @@
 """Measures a model, or an artifact, by what it can do; writes ``report.json``, ``report.html`` and pictures."""
 
-import json
 import logging
 import os
 import platform
@@ -15,9 +14,9 @@ import tensorflow as tf
 
 import keras_gen
 from keras_gen.core.errors import InvalidInput, OutputFailed
-from keras_gen.core.files import write_json
+from keras_gen.core.files import check_file, check_name, read_json, write_json
 from keras_gen.core.image_data import ImageData
-from keras_gen.evaluation.measurements import PRECISION_NEIGHBOURS, chosen_measurements
+from keras_gen.evaluation.measurements import PRECISION_NEIGHBOURS, Measurement, chosen_measurements
 from keras_gen.evaluation.report_html import write_html
 from keras_gen.evaluation.report_pictures import draw_pictures
 from keras_gen.evaluation.subject import Subject
@@ -71,16 +70,23 @@ def evaluate(
         InvalidInput: data that is not the model's, or arguments that cannot be; before anything long is done.
         OutputFailed: the folder cannot be written to.
     """
-    out, began = Path(out), time.perf_counter()
-    _check(model, train, test, reference, samples, importance_samples, importance_images)
-    features = features or default_space(test.name)
-    space = feature_space(features)
-    space.check(model.image_spec)
-    real = reference or _comparison(train, test, samples)
+    out, began = check_name(out), time.perf_counter()
     options = {"importance_samples": importance_samples, "importance_images": importance_images}
-    subject = Subject(model, train, test, real, min(samples, len(real)), space, seed, options)
-    wanted = chosen_measurements(subject, metrics)
+    features = features or default_space(test.name)
+    subject, wanted = check_evaluation(
+        model,
+        train,
+        test,
+        samples=samples,
+        seed=seed,
+        features=features,
+        metrics=metrics,
+        reference=reference,
+        **options,
+    )
+    real = subject.real
     before = _history(out / "report.json")
+    check_file(out / "report.html")
     _make_folder(out / "pictures")
     lines = []
     for metric, measurement in wanted.items():
@@ -91,7 +97,7 @@ def evaluate(
         "model": _described(model, name),
         "image_spec": model.image_spec.get_config(),
         "data": {"name": test.name, **{data.split: len(data) for data in (train, test, real)}},
-        "features": {"name": features, "description": space.description},
+        "features": {"name": features, "description": subject.space.description},
         "seed": seed,
         "metrics": lines,
         "pictures": draw_pictures(subject, out) if model.noise_spec() else {},
@@ -104,6 +110,29 @@ def evaluate(
     write_json(out / "report.json", {**report, "history": before})
     write_html(out, report)
     return report
+
+
+def check_evaluation(
+    model: Any,
+    train: ImageData,
+    test: ImageData,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
+    features: str | None = None,
+    metrics: Sequence[str] | None = None,
+    reference: ImageData | None = None,
+    importance_samples: int | None = None,
+    importance_images: int | None = None,
+) -> tuple[Subject, dict[str, Measurement]]:
+    """What ``evaluate`` would measure with these arguments, and on what; its ``InvalidInput`` if it would refuse them."""
+    _check(model, train, test, reference, samples, importance_samples, importance_images)
+    space = feature_space(features or default_space(test.name))
+    space.check(model.image_spec)
+    real = reference or _comparison(train, test, samples)
+    options = {"importance_samples": importance_samples, "importance_images": importance_images}
+    subject = Subject(model, train, test, real, min(samples, len(real)), space, seed, options)
+    return subject, chosen_measurements(subject, metrics)
 
 
 def _described(model: Any, name: str | None) -> dict[str, Any]:
@@ -128,16 +157,19 @@ def _hardware() -> str:
 
 
 def _history(path: Path) -> list[dict[str, Any]]:
-    """Earlier reports of this folder, oldest first. One that cannot be read is not overwritten."""
+    """Earlier reports of this folder, oldest first. What cannot be read, or is none, is not overwritten."""
+    check_file(path)
     if not path.exists():
         return []
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        history = before.pop("history", [])
-    except (OSError, ValueError, AttributeError) as error:
+        before = read_json(path, "repair it")
+    except InvalidInput as error:
         raise InvalidInput(
             f"{path} cannot be read, so what it held would be lost ({error}); move it elsewhere."
         ) from error
+    history = before.pop("history", []) if isinstance(before, dict) else None
+    if not isinstance(history, list) or before.get("schema") != SCHEMA:
+        raise InvalidInput(f"{path} is no report of schema {SCHEMA!r} and would be lost; move it elsewhere.")
     return [*history, before]
 
 

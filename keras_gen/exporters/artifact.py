@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gen.core.errors import ExportFailed, InvalidInput
-from keras_gen.core.files import written_beside
+from keras_gen.core.files import check_folder, repair, written_beside
 from keras_gen.exporters.float32_twin import float32_twin
 from keras_gen.exporters.formats import FORMATS, Format, FormatFailed, run_graphs, traced
 from keras_gen.exporters.manifest import describe_endpoint, describe_model, foreign_files, read_manifest, seal
@@ -26,7 +26,8 @@ def write_artifact(
     """Writes every endpoint of ``model`` in ``formats`` (``"saved_model"``, ``"onnx"``); returns the manifest.
 
     All is written beside ``path``, loaded back and compared with the live model at two batch sizes, and only then
-    renamed; an artifact that stood there is replaced whole. Weights and computation are float32, whatever the model was
+    renamed; an artifact that stood there is replaced whole, at one instant where the system can (Linux), so that there is
+    always one. Weights and computation are float32, whatever the model was
     trained with: a model of a reduced precision is compared with its float32 twin.
 
     Args:
@@ -38,7 +39,8 @@ def write_artifact(
         ExportFailed: an endpoint cannot be written in a format, or what was written disagrees with the model.
         OutputFailed: the disk is full or the place not writable.
     """
-    path = Path(path).resolve()  # a link stays a link: what it points to is replaced
+    path = check_folder(path).resolve()  # a link stays a link: what it points to is replaced
+    repair(path)
     chosen = _chosen(formats)
     version = _version(path, version)
     twin, policies = float32_twin(model)
@@ -46,8 +48,7 @@ def write_artifact(
     # The live model itself is asked wherever it computes in float32, from graphs of its own.
     live = run_graphs(traced((twin if policies else model).endpoints()))
     references = {name: reference_of(name, endpoint, live) for name, endpoint in endpoints.items()}
-    with written_beside(path) as folder:
-        folder.mkdir()
+    with written_beside(path, folder=True) as folder:
         write_references(folder, references)
         entries = {
             name: target.write(traced(endpoints, target.compiled), folder, version) for name, target in chosen.items()

@@ -22,12 +22,26 @@ def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
         tf.saved_model.save(module, str(folder / path), signatures=dict(graphs))
     except OSError:
         raise
+    except tf.errors.OpError as error:
+        # TensorFlow writes by itself and has errors of its own for a full disk; those name the file.
+        if str(folder) in str(error):
+            raise OSError(_reason(str(error))) from error
+        raise _refused(graphs, error) from error
     except Exception as error:
-        raise ExportFailed(
-            f"TensorFlow could not save endpoints {', '.join(graphs)}: {error}. Endpoints may read the model's weights "
-            "and constants alone; keep tables and other resources out of them. Nothing was written."
-        ) from error
+        raise _refused(graphs, error) from error
     return {"path": path}
+
+
+def _reason(message: str) -> str:
+    """``"No space left on device"`` of ``"... /path/part-00000; No space left on device [Op:SaveV2]"``."""
+    return message.rpartition("; ")[2].partition(" [Op:")[0]
+
+
+def _refused(graphs: Graphs, error: Exception) -> ExportFailed:
+    return ExportFailed(
+        f"TensorFlow could not save endpoints {', '.join(graphs)}: {error}. Endpoints may read the model's weights "
+        "and constants alone; keep tables and other resources out of them. Nothing was written."
+    )
 
 
 def load(folder: Path, entry: Mapping[str, Any]) -> Run:

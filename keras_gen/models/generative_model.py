@@ -277,10 +277,7 @@ class GenerativeModel(Sampler, keras.Model):
             else:
                 data = self.as_image_data(x, y)
                 size, turns = self._batch_size(batch_size), self.batches_per_step
-                if size % replica_count_of(self):
-                    raise InvalidInput(
-                        f"batch_size={size} does not split over {replica_count_of(self)} replicas; give a multiple of it."
-                    )
+                self.check_batches(data, size, augment)
                 seed = self.seed if data_seed is None else integer("data_seed", data_seed)
                 steps = data.full_batches(size, turns)
                 if (given := kwargs.pop("steps_per_epoch", None)) is not None:
@@ -300,6 +297,14 @@ class GenerativeModel(Sampler, keras.Model):
                 shuffle=False,
                 **kwargs,
             )
+
+    def check_batches(self, data: ImageData, batch_size: int, augment: str | None = None) -> None:
+        """``InvalidInput`` unless a step of ``fit`` can be fed from ``data``, on every replica."""
+        if batch_size % replica_count_of(self):
+            raise InvalidInput(
+                f"batch_size={batch_size} does not split over {replica_count_of(self)} replicas; give a multiple of it."
+            )
+        data.check_batches(batch_size, turns=self.batches_per_step, augment=augment)
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Keras' ``evaluate`` on images, given as to ``fit``: over all of them, on several replicas too."""

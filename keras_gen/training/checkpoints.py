@@ -2,7 +2,10 @@
 
 import logging
 import os
+import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +13,12 @@ import keras
 import numpy as np
 
 from keras_gen.core.errors import InvalidInput, TrainingDiverged
-from keras_gen.core.files import written_beside
+from keras_gen.core.files import check_file, written_beside
+
+# What Python's and Keras' readers raise at a file that is cut off, changed or somebody else's.
+DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, struct.error, EOFError)
+DAMAGED += (ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError)
+NAME = re.compile(r"epoch-(\d{5,})\.keras")
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +35,12 @@ class Checkpoints(keras.callbacks.Callback):
     def __init__(self, folder: str | os.PathLike, epochs: int, every: int = 1, keep: int = 2):
         super().__init__()
         self.folder, self.epochs, self.every, self.keep = Path(folder), epochs, every, keep
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Better known now than after the epoch: what stands where a checkpoint is to be."""
+        for path in self.folder.glob("epoch-*.keras"):
+            if NAME.fullmatch(path.name):
+                check_file(path)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Saves where it is time to."""
@@ -72,8 +86,13 @@ def diverged(what: str, folder: Path) -> TrainingDiverged:
 
 
 def found(folder: str | os.PathLike) -> list[Path]:
-    """The folder's checkpoints, oldest first."""
-    return sorted(Path(folder).glob("epoch-*.keras"))
+    """The folder's checkpoints, oldest first; what only looks like one is left alone."""
+    paths = [path for path in Path(folder).glob("epoch-*.keras") if NAME.fullmatch(path.name) and path.is_file()]
+    return sorted(paths, key=_epoch)
+
+
+def _epoch(path: Path) -> int:
+    return int(NAME.fullmatch(path.name)[1])
 
 
 def load_latest(folder: str | os.PathLike, like: keras.Model | None = None) -> tuple[keras.Model, int]:
@@ -89,7 +108,7 @@ def load_latest(folder: str | os.PathLike, like: keras.Model | None = None) -> t
             reasons.append(str(error))
             log.warning("%s Falling back to the checkpoint before it.", error)
             continue
-        return model, int(path.stem.removeprefix("epoch-"))
+        return model, _epoch(path)
     why = f": {' '.join(reasons)}" if reasons else ""
     raise InvalidInput(f"No usable checkpoint in {folder}{why}. Train without --resume, in another folder.")
 
@@ -104,7 +123,7 @@ def load_checked(path: str | os.PathLike, like: keras.Model | None = None) -> ke
         model = keras.models.load_model(path)
     except FileNotFoundError as error:
         raise InvalidInput(f"{path} does not exist.") from error
-    except (OSError, zipfile.BadZipFile, ValueError, TypeError, KeyError, EOFError) as error:
+    except DAMAGED as error:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{path} is not a whole .keras file of this project ({_first_line(error)}).") from error

@@ -8,7 +8,8 @@ from typing import Any
 
 import keras
 
-from keras_gen.core.files import append_line, written_beside
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.files import append_line, read_bytes, written_beside
 from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture
 
@@ -43,15 +44,30 @@ class HistoryLog(keras.callbacks.Callback):
 
 
 def read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """The epochs of a ``history.jsonl``; a last line torn by a kill is left out."""
-    lines = []
-    if Path(path).exists():
-        for text in Path(path).read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
+    """The epochs of a ``history.jsonl``, none if there is no such file; a last line torn by a kill is left out.
+
+    Any other damage is an ``InvalidInput`` that names the line.
+    """
+    if not os.path.lexists(path):
+        return []
+    texts, lines = read_bytes(path).split(b"\n"), []
+    for number, text in enumerate(texts, start=1):
+        try:
+            lines.append(_checked(json.loads(text.decode("utf-8"))))
+        except (ValueError, RecursionError) as error:
+            if number == len(texts):  # behind the last newline: nothing, or what a kill left of a line
                 break
+            raise InvalidInput(
+                f"{path}: line {number} is damaged ({error}); restore the file, or remove the line."
+            ) from error
     return lines
+
+
+def _checked(line: Any) -> dict[str, Any]:
+    numbers = isinstance(line, dict) and all(type(value) in (int, float) for value in line.values())
+    if not numbers or type(line.get("epoch")) is not int or line["epoch"] < 1 or "seconds" not in line:
+        raise ValueError("wanted an object of numbers with 'epoch' and 'seconds'")
+    return line
 
 
 def draw_curves(history: list[dict[str, Any]], path: str | os.PathLike) -> None:
