@@ -90,6 +90,7 @@ FLOORS = [
     [  # 3: models
         [
             "models.requirements",
+            "models.batch_methods",
         ],
         [
             "models.generative_model",

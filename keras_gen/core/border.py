@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import Labels
+from keras_gen.core.inputs import Input
 
 # Between these stands the text of an error of ours that a pipeline's threads raise.
 _BEGIN, _END = "<keras_gen: ", " :keras_gen>"
@@ -85,7 +85,7 @@ class Border:
 
     model: str
     image_spec: ImageSpec
-    conditions: Mapping[str, Labels]
+    conditions: Mapping[str, Input]
     replicas: int = 1
     turns: int = 1
 
@@ -116,7 +116,7 @@ class Border:
         n = len(arrays["image"])
         for name, values in arrays.items():
             if name == "label" or name in self.conditions:
-                self._check_kind_of_label(name, values.dtype.name, values.shape)
+                self._check_kind(name, values.dtype.name, values.shape)
             if values.ndim < 1 or len(values) != n:
                 raise InvalidInput(
                     f"{len(values) if values.ndim else 1} values of {name!r} for {n} images; give one each."
@@ -150,14 +150,18 @@ class Border:
                     f"fit(images, {name}s), or a dict with 'image' and '{name}'."
                 )
 
-    def _check_kind_of_label(self, name: str, dtype: str, shape: Any) -> None:
-        """``InvalidInput`` unless the labels are integers ``[n]``, or may be, as far as the shape is known."""
-        if tf.as_dtype(dtype).is_integer and (shape is None or len(shape) == 1):
+    def _check_kind(self, name: str, dtype: str, shape: Any) -> None:
+        """``InvalidInput`` unless a condition is ``[n, ...]`` of its kind's type, labels integers ``[n]``, as far as is known."""
+        kind, found = self.conditions.get(name), tf.as_dtype(dtype)
+        floats, inner = (False, ()) if kind is None else (kind.dtype.startswith("float"), tuple(kind.shape))
+        if (found.is_integer or (floats and found.is_floating)) and (shape is None or tuple(shape)[1:] == inner):
             return
-        wish = f"in [0, {self.conditions[name].count - 1}], one an image" if name in self.conditions else "one an image"
-        hint = f" Flatten them with {name}s[:, 0]." if shape is not None and list(shape)[1:] == [1] else ""
         came = f"{dtype} {list(shape) if shape is not None else 'of unknown shape'}"
-        raise InvalidInput(f"{name} is {came}; wanted integers {wish}: [n].{hint}")
+        if floats or inner:
+            raise InvalidInput(f"{name} is {came}; wanted {kind.wanted(None)}.")
+        hint = f" Flatten them with {name}s[:, 0]." if shape is not None and list(shape)[1:] == [1] else ""
+        values = "integers" if kind is None else kind.values()
+        raise InvalidInput(f"{name} is {came}; wanted {values}, one an image: [n].{hint}")
 
     # --- batch by batch ---------------------------------------------------------------------------------------------
 
@@ -243,7 +247,7 @@ class Border:
         for name in {"label", *self.conditions} & set(features):
             shape = tf.TensorShape(features[name].shape)
             known = None if shape.rank is None else shape.as_list()
-            self._check_kind_of_label(name, tf.as_dtype(features[name].dtype).name, known)
+            self._check_kind(name, tf.as_dtype(features[name].dtype).name, known)
 
     def _watched(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The batch behind assertions of what only its values show: levels, labels, counts."""
@@ -260,9 +264,13 @@ class Border:
             words = f"The dataset's images exceed level {levels - 1}, up to {{}}; quantise them, or build the model "
             claim(highest < levels, words + "with more levels.", highest)
         for name, kind in self.conditions.items():
-            low, high = (tf.cast(bound(batch[name]), tf.int64) for bound in (tf.reduce_min, tf.reduce_max))
-            words = f"The dataset's {name} {{}} is out of range; wanted integers in [0, {kind.count - 1}]."
-            claim((low >= 0) & (high < kind.count), words, tf.where(low < 0, low, high))
+            if kind.range is None:
+                continue
+            wide = tf.float64 if kind.dtype.startswith("float") else tf.int64
+            low, high = (tf.cast(bound(batch[name]), wide) for bound in (tf.reduce_min, tf.reduce_max))
+            words = f"The dataset's {name} {{}} is out of range; wanted {kind.values()}."
+            fits = (low >= kind.range[0]) & (high <= kind.range[1])  # NaN does not
+            claim(fits, words, tf.where(low < kind.range[0], low, high))
         for name, values in batch.items():
             if name != "image" and (values.shape.rank is None or None in (values.shape[0], batch["image"].shape[0])):
                 count = tf.shape(values)[0]

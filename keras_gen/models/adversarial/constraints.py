@@ -40,10 +40,8 @@ CONSTRAINTS.register("spectral", Constraint(prepare=spectrally_normalized))
 
 def check_shapes(generator: Any, discriminator: Any) -> None:
     """``InvalidInput`` that names both networks where one does not take what the other gives."""
-    both = (generator, discriminator)
-    if not all(isinstance(network, keras.Model) and network.built for network in both):
-        return  # what each must be by itself is checked apart
-    given, taken = generator.output_shape, discriminator.input_shape
+    # Of what is no functional or Sequential model Keras knows no shapes; what each must be by itself is checked apart.
+    given, taken = getattr(generator, "output_shape", None), getattr(discriminator, "input_shape", None)
     if isinstance(given, tuple) and isinstance(taken, tuple) and given[1:] != taken[1:]:
         raise InvalidInput(
             f"The networks do not meet: generator {generator.name!r} gives {_sizes(given)}, discriminator "
