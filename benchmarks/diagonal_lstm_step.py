@@ -39,8 +39,8 @@ class DiagonalBiLSTM(nn.Module):
         states = []
         for gate, mask in zip(gates, self.inside):
             above = torch.cat([torch.zeros_like(h[:, :1]), h[:, :-1]], dim=1)
-            heard = torch.cat([h, above], dim=-1).reshape(2, -1, 2 * FILTERS)
-            sums = gate + torch.bmm(heard, self.recurrent).reshape(gate.shape)
+            received = torch.cat([h, above], dim=-1).reshape(2, -1, 2 * FILTERS)
+            sums = gate + torch.bmm(received, self.recurrent).reshape(gate.shape)
             output, forget, write = torch.sigmoid(sums[..., : 3 * FILTERS]).chunk(3, dim=-1)
             c = (forget * c + write * torch.tanh(sums[..., 3 * FILTERS :])) * mask
             h = output * torch.tanh(c) * mask

@@ -1,4 +1,4 @@
-"""What the sides of a training benchmark eat, and how they are driven: the same for all."""
+"""What the sides of a training benchmark are fed, and how they are driven: the same for all."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator

@@ -185,7 +185,7 @@ def verify(artifact: str) -> None:
 def latent() -> None:
     """Draw a latent space: walks, single dimensions, the plane, sums of concepts.
 
-    For models that eat a latent vector z, such as VAE and GAN.
+    For models that take a latent vector z, such as VAE and GAN.
     """
 
 

@@ -43,7 +43,7 @@ def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
         return {**record, "settings": settings_of(record["recipe"], record["settings"])}
     except InvalidInput as error:
         raise InvalidInput(
-            f"{path} is not of this version: {error} Mend that file, or use the version in it."
+            f"{path} is not of this version: {error} Correct that file, or use the version in it."
         ) from error
 
 

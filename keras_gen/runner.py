@@ -1,4 +1,4 @@
-"""A recipe carried out: data, model, fit, report and artifact, all in one run folder.
+"""Runs a recipe: data, model, fit, report and artifact, all in one run folder.
 
 ``recipe.json`` (every resolved value, versions, commit), ``history.jsonl``, ``curves.png``, ``samples/``, ``checkpoints/``,
 ``model.keras``, ``report.json``, ``pictures/``, ``artifact/``.

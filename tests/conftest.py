@@ -13,6 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras_gen  # noqa: F401, I001  before TensorFlow, whose banners it leaves out
 import keras
 import pytest
 import tensorflow as tf
@@ -53,6 +54,14 @@ def give_back():
 def pytest_runtest_setup(item):
     item.stash[BEFORE] = resident()
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A worker cannot send what a test logged of file names that are no UTF-8, unless they are spelled out."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return report
 
 
 @pytest.hookimpl(wrapper=True)

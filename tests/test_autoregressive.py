@@ -101,13 +101,13 @@ def claimed_context(name, height, width):
     seen = convolved(np.eye(len(places), dtype=bool), [*above, (0, -1)])  # 3 x 3, mask A
 
     def swept(seen, side):
-        """What a diagonal LSTM's states hear: the one beside and the one above."""
-        heard = seen.copy()
+        """What a diagonal LSTM's states receive: the one beside and the one above."""
+        received = seen.copy()
         for y, x in sorted(places, key=lambda place: (place[0], side * place[1])):
             for neighbour in ((y, x - side), (y - 1, x)):
                 if neighbour in index:
-                    heard[index[y, x]] |= heard[index[neighbour]]
-        return heard
+                    received[index[y, x]] |= received[index[neighbour]]
+        return received
 
     for _ in range(2):
         if name == "pixel_cnn":
@@ -116,12 +116,12 @@ def claimed_context(name, height, width):
         if name == "diagonal_bilstm":  # the map from the right is shifted down by a row
             seen = seen | swept(seen, 1) | convolved(swept(seen, -1), [(-1, 0)])
             continue
-        heard = convolved(seen, [(0, -1), (0, 0)])
-        for i, (y, x) in enumerate(places):  # rows in order: the state hears the three above it
+        received = convolved(seen, [(0, -1), (0, 0)])
+        for i, (y, x) in enumerate(places):  # rows in order: the state receives the three above it
             for dx in (-1, 0, 1):
                 if (y - 1, x + dx) in index:
-                    heard[i] |= heard[index[y - 1, x + dx]]
-        seen = heard | seen  # the residual
+                    received[i] |= received[index[y - 1, x + dx]]
+        seen = received | seen  # the residual
     return seen
 
 
@@ -380,16 +380,19 @@ def test_images_stand_side_by_side_and_come_apart(count):
 
 
 @pytest.mark.parametrize(
-    "looks,hears,carried", [((-1, 0), (-1, 0, 1), False), ((0,), (0, -1), True)], ids=["row", "diagonal"]
+    "looks,receives,carried", [((-1, 0), (-1, 0, 1), False), ((0,), (0, -1), True)], ids=["row", "diagonal"]
 )
-def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, hears, carried):
+def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, receives, carried):
     lines, features, places, batch, filters = 5, 3, 4, 2, 2
     generator = np.random.default_rng(0)
 
     def drawn(*shape):
         return tf.constant(generator.normal(size=shape), tf.float32)
 
-    weights = [drawn(lines, features, places, batch), drawn(len(looks) * features + len(hears) * filters, 4 * filters)]
+    weights = [
+        drawn(lines, features, places, batch),
+        drawn(len(looks) * features + len(receives) * filters, 4 * filters),
+    ]
     weights.append(drawn(4 * filters))
     upstream = drawn(lines, filters, places, batch)
     carries = (generator.random((lines, places)) < 0.7).astype(np.float32) if carried else None
@@ -406,7 +409,7 @@ def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, hears, carried):
             line = []
             for p in range(places):
                 seen = [at_place(maps[t], p + step) for step in looks]
-                seen += [at_place(beside if step == 0 else h, p + step) for step in hears]
+                seen += [at_place(beside if step == 0 else h, p + step) for step in receives]
                 o, f, i, g = tf.split(tf.transpose(kernel) @ tf.concat(seen, 0) + bias[:, None], 4)
                 memory = tf.sigmoid(f) * c[:, p] + tf.sigmoid(i) * tf.tanh(g)
                 line.append((tf.sigmoid(o) * tf.tanh(memory), memory))
@@ -415,7 +418,7 @@ def test_the_written_gradient_of_the_lstm_is_the_tapes(looks, hears, carried):
         return tf.stack(states)
 
     def scan(maps, kernel, bias):
-        return lstm_scan(maps, kernel, bias, looks=looks, hears=hears, carries=carries)
+        return lstm_scan(maps, kernel, bias, looks=looks, receives=receives, carries=carries)
 
     found = []
     anything = [tf.TensorSpec((lines, features, places, None)), *(tf.TensorSpec(w.shape) for w in weights[1:])]

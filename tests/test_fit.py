@@ -67,7 +67,7 @@ def test_other_mistakes_are_refused(vae, images):
         vae.sample(1, seed="a")
     with pytest.raises(kg.InvalidInput, match=r"wanted \[n, 2\]"):
         vae.images_of({"z": np.zeros((3, 5), np.float32)})
-    with pytest.raises(kg.InvalidInput, match="eats \\['z'\\]"):
+    with pytest.raises(kg.InvalidInput, match="takes \\['z'\\]"):
         vae.images_of({"noise": np.zeros((3, 2), np.float32)})
 
 

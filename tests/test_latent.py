@@ -178,7 +178,7 @@ def test_every_model_with_a_latent_is_walked_and_every_other_refused():
         seen.add(latent.has_latent(model))
         for tool in tools:
             if not latent.has_latent(model):
-                with pytest.raises(InvalidInput, match="eats .*'u'.*wanted a latent vector 'z'.*Give a VAE"):
+                with pytest.raises(InvalidInput, match="takes .*'u'.*wanted a latent vector 'z'.*Give a VAE"):
                     tool(model)
                 continue
             images = tool(model)
@@ -348,10 +348,10 @@ def test_signs_by_hand():
         (lambda m: latent.traversal(m, [0], reach=0.0), "reach=0.0; give a number above 0"),
         (lambda m: latent.traversal(m, [0], reach=float("nan")), "reach=nan"),
         (lambda m: latent.traversal(m, [0], seed=0.5), "seed=0.5"),
-        (lambda m: latent.manifold(m), r"VAE has a decode and eats .*Normal\(shape=\(5,\)\).*latent_dim=2"),
-        (lambda m: latent.manifold(Labelled()), "this Labelled has no decode and eats .* and a label. Give"),
-        (lambda m: latent.manifold(UniformVAE((2, 2, 1, 2), 2, hidden=(4,))), r"eats {'z': Uniform\(shape=\(2,\)\)}"),
-        (lambda m: latent.manifold(LabelledVAE((2, 2, 1, 2), 2, hidden=(4,))), "has a decode and eats .* and a label"),
+        (lambda m: latent.manifold(m), r"VAE has a decode and takes .*Normal\(shape=\(5,\)\).*latent_dim=2"),
+        (lambda m: latent.manifold(Labelled()), "this Labelled has no decode and takes .* and a label. Give"),
+        (lambda m: latent.manifold(UniformVAE((2, 2, 1, 2), 2, hidden=(4,))), r"takes {'z': Uniform\(shape=\(2,\)\)}"),
+        (lambda m: latent.manifold(LabelledVAE((2, 2, 1, 2), 2, hidden=(4,))), "has a decode and takes .* and a label"),
         (lambda m: latent.manifold(kg.VAE((2, 2, 1, 2), 2, hidden=(4,)), side=0), "side=0"),
         (lambda m: arithmetic(m, [], [1], [2]), "plus holds no exemplar; give indices of draws, such as"),
         (lambda m: arithmetic(m, [0], [], [2]), "minus holds no exemplar"),

@@ -59,7 +59,7 @@ def test_replicas_merge_in_any_order_into_the_whole(small_blocks):
 
 
 def test_moments_far_from_the_origin_keep_their_digits():
-    """Sums of squares less the square of the sum have no digits left here: (1e8)^2 eats a variance of 1 in float64."""
+    """Sums of squares less the square of the sum have no digits left here: (1e8)^2 swallows a variance of 1 in float64."""
     features = np.round(1e6 * correlated(500, 4, 3)) / 2**20
     near = Moments.of(features)
     far = Moments(4)

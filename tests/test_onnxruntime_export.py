@@ -1,4 +1,4 @@
-"""``export/onnxruntime/draw.py`` draws what the model draws, without the house it comes from."""
+"""``export/onnxruntime/draw.py`` draws what the model draws, without the package it comes from."""
 
 import ast
 import importlib.util

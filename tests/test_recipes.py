@@ -121,7 +121,7 @@ def test_an_old_run_goes_on_and_is_measured_and_exported(tmp_path):
 def test_a_record_that_does_not_fit_says_what_to_do(tmp_path):
     (tmp_path / "recipe.json").write_text(json.dumps({**OLD_RECORD, "settings": {"unit": 8}}))
     message = refused("evaluate", tmp_path)
-    assert "has no setting 'unit'. Did you mean 'units'?" in message and "Mend that file" in message
+    assert "has no setting 'unit'. Did you mean 'units'?" in message and "Correct that file" in message
     (tmp_path / "recipe.json").write_text(json.dumps({**OLD_RECORD, "recipe": "somebodys"}))
     assert "RECIPES.register('somebodys', its class)" in refused("evaluate", tmp_path)
 

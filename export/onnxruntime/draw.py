@@ -44,7 +44,7 @@ LARGEST_PICTURE = 2**30  # bytes; drawing takes a few times as many
 
 
 class Refused(Exception):
-    """What the user can mend; printed as one line, exit code 2."""
+    """What the user can put right; printed as one line, exit code 2."""
 
 
 def read_manifest(folder: Path, verify: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What leaves with a model: a pure function and the inputs that it takes."""
+"""What is exported of a model: a pure function and the inputs that it takes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

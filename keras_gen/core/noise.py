@@ -117,7 +117,7 @@ def check_noise(spec: NoiseSpec, noise: Mapping[str, Any]) -> dict[str, np.ndarr
     the recipe, and would give other pictures than their seed's.
     """
     if set(noise) != set(spec):
-        raise InvalidInput(f"noise has {sorted(noise)}; this model eats {sorted(spec)}. See model.noise_spec().")
+        raise InvalidInput(f"noise has {sorted(noise)}; this model takes {sorted(spec)}. See model.noise_spec().")
     for name, kind in spec.items():
         dtype = getattr(noise[name], "dtype", None)
         found = getattr(dtype, "name", dtype)

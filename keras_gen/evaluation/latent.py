@@ -47,15 +47,15 @@ PATHS.register("spherical", spherical)
 
 
 def has_latent(model: Any) -> bool:
-    """Whether the model eats a vector called ``z``, through which one can walk."""
+    """Whether the model takes a vector called ``z``, in which one can interpolate."""
     return "z" in model.noise_spec() and len(model.noise_spec()["z"].shape) == 1
 
 
 def latent_of(model: Any) -> Normal | Uniform:
-    """How the model's ``z`` is distributed; ``InvalidInput`` for a model that eats no vector ``z``."""
+    """How the model's ``z`` is distributed; ``InvalidInput`` for a model that takes no vector ``z``."""
     if not has_latent(model):
         raise InvalidInput(
-            f"{type(model).__name__} eats {sorted(model.noise_spec())}; wanted a latent vector 'z' to walk through. "
+            f"{type(model).__name__} takes {sorted(model.noise_spec())}; wanted a latent vector 'z' to walk through. "
             "Give a VAE, a GAN or another model whose noise_spec() has one."
         )
     return model.noise_spec()["z"]
@@ -111,7 +111,7 @@ def interpolation(
     ``z`` moves; any other noise of a pair stays what it is at its start, so that nothing but the walk changes.
 
     Args:
-        model: one that eats a latent vector ``z``.
+        model: one that takes a latent vector ``z``.
         pairs, steps: how many walks (at least 1) of how many images (at least 2).
         path: ``"linear"`` or ``"spherical"``; default: along the sphere for normal ``z``, straight for uniform.
         seed: of the ends: the seed's draw i goes to draw ``pairs + i``.
@@ -158,7 +158,7 @@ def traversal(
     the seed's first draw (as beta-VAE, Higgins et al. 2017, figure 2, looks for factors).
 
     Args:
-        model: one that eats a latent vector ``z``.
+        model: one that takes a latent vector ``z``.
         dimensions: which, from 0; default: all, or the first ten.
         steps: images a row, at least 2.
         reach: normal ``z`` moves over ``[-reach, reach]``; uniform ``z`` over its own range, ``[0, 1)``.
@@ -226,7 +226,7 @@ def manifold(model: Any, side: int = 20) -> np.ndarray:
         wanted = [*model.condition_spec()]
         raise InvalidInput(
             f"A manifold is drawn of models that decode a normal z of 2 dimensions alone; this {type(model).__name__} "
-            f"has {'a' if hasattr(model, 'decode') else 'no'} decode and eats {dict(model.noise_spec())}"
+            f"has {'a' if hasattr(model, 'decode') else 'no'} decode and takes {dict(model.noise_spec())}"
             f"{''.join(f' and a {name}' for name in wanted)}. Give a VAE built with latent_dim=2."
         )
     return np.asarray(model.decode(manifold_points(side)), np.float32)

@@ -70,7 +70,7 @@ def arithmetic(
     seed's first draw.
 
     Args:
-        model: one that eats a latent vector ``z``.
+        model: one that takes a latent vector ``z``.
         plus, minus, add: the concepts.
         seed: of the draws, and of the neighbours'.
         draws: from how many draws the indices choose.

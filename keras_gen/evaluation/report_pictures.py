@@ -11,7 +11,7 @@ from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.evaluation import latent
 from keras_gen.evaluation.memorisation import nearest_training_images
-from keras_gen.evaluation.subject import Subject, chosen, lot
+from keras_gen.evaluation.subject import Subject, chosen, random_rows
 
 COLUMNS = 10
 WALKS = 6
@@ -27,7 +27,7 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         stacked(
             [image_grid(images[: 3 * COLUMNS], test.image_spec, columns=COLUMNS) for images in (subject.reals, fakes)]
         ),
-        f"above: {subject.real.split} images by lot; below: samples",
+        f"above: {subject.real.split} images, a random subset; below: samples",
     )
     drawn["nearest"] = (
         _nearest(fakes, subject.train),
@@ -70,7 +70,7 @@ def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.
 def _completions(subject: Subject) -> Image.Image:
     """``COLUMNS`` images, their upper half, and five completions of it."""
     model, test, seed = subject.model, subject.test, subject.seed
-    spec, rows = test.image_spec, lot(test, COLUMNS, seed)
+    spec, rows = test.image_spec, random_rows(test, COLUMNS, seed)
     originals, conditions = test.images[rows], subject.conditions(test, rows)
     known = np.zeros(spec.shape[:2], bool)
     known[: max(1, spec.height // 2)] = True

@@ -21,7 +21,7 @@ class Subject:
         real: those of the two (or a third split) that samples are compared with.
         samples: how many are drawn.
         space: of the features.
-        seed: of all noise and all choices by lot.
+        seed: of all noise and all random subsets.
         options: of single metrics.
     """
 
@@ -41,7 +41,7 @@ class Subject:
 
     @functools.cached_property
     def reals(self) -> np.ndarray:
-        """As many real images, by lot."""
+        """A random subset of as many real images."""
         return chosen(self.real, self.samples, self.seed)
 
     @functools.cached_property
@@ -86,11 +86,11 @@ def spelled(count: int) -> str:
     return f"{count // 1000}k" if count % 1000 == 0 else str(count)
 
 
-def lot(data: ImageData, count: int, seed: int) -> np.ndarray:
-    """``count`` rows of the data by lot, in order."""
+def random_rows(data: ImageData, count: int, seed: int) -> np.ndarray:
+    """A random subset of ``count`` rows of the data, in order."""
     return np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(data))[:count])
 
 
 def chosen(data: ImageData, count: int, seed: int) -> np.ndarray:
-    """``count`` of the images by lot (files are often sorted), or all of them."""
-    return data.images if count >= len(data) else data.images[lot(data, count, seed)]
+    """A random subset of ``count`` images (files are often sorted), or all of them."""
+    return data.images if count >= len(data) else data.images[random_rows(data, count, seed)]

@@ -16,7 +16,7 @@ def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
     path = f"saved_model/{version}"
     module = tf.Module()
     functions = [graph.get_concrete_function() for graph in graphs.values()]
-    # What the endpoints read and nothing else: no discriminator, no optimizer, no metric leaves the house.
+    # What the endpoints read and nothing else: no discriminator, no optimizer, no metric is written.
     module.weights = list({id(variable): variable for f in functions for variable in f.graph.variables}.values())
     try:
         tf.saved_model.save(module, str(folder / path), signatures=dict(graphs))

@@ -13,7 +13,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Ioffe and Szegedy 2015. Statistics are those of the global batch, under a strategy too.
 
     Keras' own layer lets the moving statistics of replicas drift apart unless ``synchronized=True``, and on one device it
-    computes elementwise what TensorFlow has one fused kernel for; both are mended here. Inputs ``[b, ..., c]``.
+    computes elementwise what TensorFlow has one fused kernel for; neither is so here. Inputs ``[b, ..., c]``.
     """
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bool = True, **kwargs: Any):

@@ -71,7 +71,7 @@ class ResidualBlock(CausalLayer):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class GatedBlock(CausalLayer):
-    """van den Oord et al. 2016b, figure 2: a vertical stack that sees all rows above, a horizontal one that hears it.
+    """van den Oord et al. 2016b, figure 2: a vertical stack that sees all rows above, a horizontal one that receives it.
 
     Each convolution's halves meet as ``tanh(W_f x + V_f y) * sigmoid(W_g x + V_g y)`` (eq. 2 and 4, ``y`` the condition).
 

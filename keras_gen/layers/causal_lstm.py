@@ -57,7 +57,7 @@ class CausalLSTM(CausalLayer):
 
     directions = 1
     looks = (0,)  # steps along the line to the inputs that a place sees
-    hears = ()  # and to the states of the line before
+    receives = ()  # and to the states of the line before
 
     def __init__(self, filters: int, groups: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
@@ -82,11 +82,11 @@ class CausalLSTM(CausalLayer):
             layer.build(None, here_shape)
             layer.bias.assign(bias)
         self.widen.build(None, (*here_shape[:-1], self.filters))
-        heard = len(self.hears) * self.filters
+        received = len(self.receives) * self.filters
         self.recurrent = [
             self.add_weight(
-                shape=(heard, GATES * self.filters),
-                initializer=keras.initializers.RandomUniform(-(heard**-0.5), heard**-0.5),
+                shape=(received, GATES * self.filters),
+                initializer=keras.initializers.RandomUniform(-(received**-0.5), received**-0.5),
                 name=f"recurrent_{side}",
             )
             for side in range(self.directions)
@@ -104,7 +104,9 @@ class CausalLSTM(CausalLayer):
         """
         walk = _compiled(self.walk, tf.executing_eagerly()) if _COMPILED.get() else self.walk
         inputs = [layer.sampling_weights() for layer in self.input_to_state]
-        kernels = [tf.concat([own["own"], heard], axis=0) for own, heard in zip(inputs, self.recurrent, strict=True)]
+        kernels = [
+            tf.concat([own["own"], received], axis=0) for own, received in zip(inputs, self.recurrent, strict=True)
+        ]
         return sum(walk(here, kernels[side], inputs[side]["bias"], side) for side in range(self.directions))
 
     @classmethod
@@ -123,18 +125,18 @@ class CausalLSTM(CausalLayer):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class RowLSTM(CausalLSTM):
-    """Section 3.1: a row at a time; a pixel's state hears the three above it, and so a triangle of the image.
+    """Section 3.1: a row at a time; a pixel's state receives the three above it, and so a triangle of the image.
 
     Input-to-state is a masked 3 x 1 convolution along the row, state-to-state a 3 x 1 convolution of the row above's state.
     """
 
     looks = (-1, 0)
-    hears = (-1, 0, 1)
+    receives = (-1, 0, 1)
 
     @classmethod
     def walk(cls, here: Any, kernel: Any, bias: Any, side: int) -> Any:
         """Row by row."""
-        states = lstm_scan(ops.transpose(here, (1, 3, 2, 0)), kernel, bias, looks=cls.looks, hears=cls.hears)
+        states = lstm_scan(ops.transpose(here, (1, 3, 2, 0)), kernel, bias, looks=cls.looks, receives=cls.receives)
         return ops.transpose(states, (3, 0, 2, 1))
 
     # --- pixel by pixel ---------------------------------------------------------------------------------------------
@@ -170,13 +172,13 @@ class RowLSTM(CausalLSTM):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class DiagonalBiLSTM(CausalLSTM):
-    """Sections 3.2 and 3.3: along the diagonals, from both top corners; together they hear all features before.
+    """Sections 3.2 and 3.3: along the diagonals, from both top corners; together they see all features before.
 
-    A state hears its neighbours towards its corner: the pixel beside it and the one above. The map that comes from the right
+    A state receives its neighbours towards its corner: the pixel beside it and the one above. The map that comes from the right
     is shifted down by a row before it is added, so that it knows finished rows alone.
     """
 
-    hears = (0, -1)
+    receives = (0, -1)
     directions = 2
 
     @classmethod
@@ -185,9 +187,9 @@ class DiagonalBiLSTM(CausalLSTM):
         width = here.shape[2]
         maps = skewed(side_by_side(here[:, :, ::-1] if side else here))
         columns = np.arange(maps.shape[0])[:, None] - np.arange(here.shape[1])[None]
-        # An image's first column hears nothing beside it: there the image before ends.
+        # An image's first column receives nothing beside it: there the image before ends.
         carries = (columns % width != 0).astype(np.float32)
-        states = lstm_scan(maps, kernel, bias, looks=cls.looks, hears=cls.hears, carries=carries)
+        states = lstm_scan(maps, kernel, bias, looks=cls.looks, receives=cls.receives, carries=carries)
         states = apart(unskewed(states), width)[: ops.shape(here)[0]]
         return ops.pad(states[:, :-1, ::-1], ((0, 0), (1, 0), (0, 0), (0, 0))) if side else states
 

@@ -25,7 +25,7 @@ def halves_gated(x: Any) -> Any:
 
 @keras.saving.register_keras_serializable("keras_gen")
 class GatedResnet(CausalLayer):
-    """``x + a sigmoid(b)`` of two convolutions, on both streams; the second hears the first, and both hear the skips.
+    """``x + a sigmoid(b)`` of two convolutions, on both streams; the second sees the first, and both see the skips.
 
     The first stream's convolutions are 2 x 3 (this row and the one above), the second's 2 x 2 (up and left). Weight
     normalization, which the paper's code has, is left out.

@@ -27,7 +27,7 @@ def advanced(gates: Any, content: Any, memory: Any, axis: int = -1) -> tuple[Any
 
 
 def lstm_scan(
-    maps: Any, kernel: Any, bias: Any, *, looks: Sequence[int], hears: Sequence[int], carries: Any = None
+    maps: Any, kernel: Any, bias: Any, *, looks: Sequence[int], receives: Sequence[int], carries: Any = None
 ) -> Any:
     """States ``[t, f, places, b]`` of an LSTM over maps ``[t, c, places, b]``; computed in float32.
 
@@ -37,10 +37,10 @@ def lstm_scan(
 
     Args:
         maps: the inputs.
-        kernel: ``[len(looks) c + len(hears) f, 4 f]``.
+        kernel: ``[len(looks) c + len(receives) f, 4 f]``.
         bias: ``[4 f]``.
         looks: which inputs of its own line a place sees, as steps along the line.
-        hears: which states of the line before it hears; the memory comes from the first of these, which is 0 if ``carries``
+        receives: which states of the line before it receives; the memory comes from the first of these, which is 0 if ``carries``
             is given.
         carries: ``[t, places]``, 0 where a place has no neighbour at step 0 and starts with an empty memory.
     """
@@ -55,18 +55,20 @@ def lstm_scan(
         return tf.reshape(tf.reshape(x, (filters, places, -1)) * mask[None, :, None], tf.shape(x))
 
     def neighbours(x: Any, h: Any, t: Any) -> Any:
-        """All that the kernel is multiplied with: ``[len(looks) c + len(hears) f, n]``."""
-        heard = [shifted(carried(h, t) if step == 0 else h, step, places) for step in hears]
-        return tf.concat([*(shifted(x, step, places) for step in looks), *heard], axis=0)
+        """All that the kernel is multiplied with: ``[len(looks) c + len(receives) f, n]``."""
+        received = [shifted(carried(h, t) if step == 0 else h, step, places) for step in receives]
+        return tf.concat([*(shifted(x, step, places) for step in looks), *received], axis=0)
 
     def adjoint(d: Any, t: Any) -> tuple[Any, Any]:
         """Gradients of the inputs and of the states before, of those of ``neighbours``."""
-        sizes = [inputs] * len(looks) + [filters] * len(hears)
+        sizes = [inputs] * len(looks) + [filters] * len(receives)
         parts = [
-            shifted(part, -step, places) for part, step in zip(tf.split(d, sizes, 0), (*looks, *hears), strict=True)
+            shifted(part, -step, places) for part, step in zip(tf.split(d, sizes, 0), (*looks, *receives), strict=True)
         ]
-        heard = [carried(part, t) if step == 0 else part for part, step in zip(parts[len(looks) :], hears, strict=True)]
-        return tf.add_n(parts[: len(looks)]), tf.add_n(heard)
+        received = [
+            carried(part, t) if step == 0 else part for part, step in zip(parts[len(looks) :], receives, strict=True)
+        ]
+        return tf.add_n(parts[: len(looks)]), tf.add_n(received)
 
     @tf.custom_gradient
     def run(maps: Any, kernel: Any, bias: Any) -> Any:

@@ -30,7 +30,7 @@ class PixelDistribution:
         mixtures: components, where there are any.
     """
 
-    # Whether a pixel's channels hear each other here; otherwise the network lets them, channel after channel.
+    # Whether a pixel's channels depend on each other here; otherwise they do in the network, channel after channel.
     couples_channels = False
 
     def __init__(self, spec: ImageSpec, mixtures: int = 10):
@@ -42,7 +42,7 @@ class PixelDistribution:
         raise NotImplementedError(f"{type(self).__name__} must say how many numbers a pixel needs.")
 
     def noise_spec(self) -> NoiseSpec:
-        """The uniforms that ``draw`` eats, ``[h, w, ...]`` an image."""
+        """The uniforms that ``draw`` takes, ``[h, w, ...]`` an image."""
         return {"u": Uniform(self.spec.shape)}
 
     def log_prob(self, images: Any, parameters: Any) -> Any:
@@ -104,7 +104,7 @@ class Softmax(PixelDistribution):
 
 
 class LogisticMixture(PixelDistribution):
-    """A mixture of logistics rounded to levels, one a channel: the network itself hears the earlier channels.
+    """A mixture of logistics rounded to levels, one a channel: the network itself sees the earlier channels.
 
     Salimans et al. 2017, eq. 1 and 2: a level owns the bin half a level to each side, the outermost own the tails.
     """

@@ -26,7 +26,7 @@ def inception_score(probabilities: Any, splits: int = 10, *, logarithms: bool = 
     The paper's code splits the images as they come. Here lots decide, drawn from a seed and from an order that the
     probabilities alone give: the same images in any order have the same score, to the bit. Probabilities that differ by
     rounding (another batch size, another machine) fall into other splits, which moves the mean within the splits' spread;
-    with ``splits=1`` there is no lot and nothing but the rounding moves. Fewer images a split give a lower score: name both.
+    with ``splits=1`` nothing is random and nothing but the rounding moves. Fewer images a split give a lower score: name both.
 
     Args:
         probabilities: ``[n, classes]``, each row summing to 1; rounding of up to 1e-4 is divided out. Taken to float64.
@@ -48,13 +48,13 @@ def inception_score(probabilities: Any, splits: int = 10, *, logarithms: bool = 
             f"{len(values)} images cannot fill {splits} splits of at least 2; give at least {2 * splits} images (50,000 "
             "are usual) or fewer splits."
         )
-    lot = order_by_content(values)
+    order = order_by_content(values)
     if splits > 1:
-        lot = lot[lots(seed).permutation(len(lot))]
+        order = order[lots(seed).permutation(len(order))]
     else:
         lots(seed)  # refuses a bad seed whatever the splits
-    bounds = [split * len(lot) // splits for split in range(splits + 1)]
-    scores = [_score(values, lot[start:stop], logarithms) for start, stop in zip(bounds, bounds[1:])]
+    bounds = [split * len(order) // splits for split in range(splits + 1)]
+    scores = [_score(values, order[start:stop], logarithms) for start, stop in zip(bounds, bounds[1:])]
     return InceptionScore(float(np.mean(scores)), float(np.std(scores)), splits)
 
 

@@ -21,7 +21,7 @@ from keras_gen.networks.classifier import FEATURES, convolutional_classifier
 
 @keras.saving.register_keras_serializable("keras_gen")
 class Classifier(GenerativeModel):
-    """Trained on labelled images by cross-entropy; it shares the models' data, checkpoints and export, and eats no noise.
+    """Trained on labelled images by cross-entropy; it shares the models' data, checkpoints and export, and takes no noise.
 
     Its ``network``, saved alone, is a feature space: ``model.network.save("mine.keras")``, then
     ``keras-gen evaluate RUN --features network:mine.keras``.

@@ -1,7 +1,7 @@
 """The contract of every model: noise in, image out; trained by ``fit``; exported with its sampling.
 
 sampling is a pure function      generate(noise) -> uint8 images
-what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
+what randomness it takes         noise_spec()    -> {"z": Normal((latent_dim,))}
 """
 
 import contextlib
@@ -47,7 +47,7 @@ class GenerativeModel(Sampler, BatchMethods):
     """Base of all models. Images are uint8 ``[n, *image_spec.shape]`` at every public border.
 
     A subclass builds its networks in its constructor (inside the strategy's scope, where there is one), says what noise it
-    eats (``noise_spec``) and what it makes of it (``generate``), and sets ``self.built = True``.
+    takes (``noise_spec``) and what it makes of it (``generate``), and sets ``self.built = True``.
     """
 
     def __init__(self, image_spec: ImageSpec | Sequence[int], seed: int = 0, **kwargs: Any):
@@ -224,7 +224,7 @@ class GenerativeModel(Sampler, BatchMethods):
         return steps_made(self.optimizer)
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: networks, optimizers and metrics are built before ``fit``; Keras' build eats a batch and knows no step."""
+        """Nothing: networks, optimizers and metrics are built before ``fit``; Keras' build takes a batch and knows no step."""
 
 
 def restored(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,8 @@ def make(run: str | os.PathLike, name: str | None = None, *, download: bool = Fa
     from keras_gen.data import load as load_data
     from keras_gen.exporters.small_file import write_preset
     from keras_gen.loading import load
-    from keras_gen.runner import evaluate, read_recipe
+    from keras_gen.run_folder import read_recipe
+    from keras_gen.runner import evaluate
 
     record = read_recipe(run)
     name = name or record["recipe"]

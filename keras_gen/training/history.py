@@ -44,7 +44,7 @@ class HistoryLog(keras.callbacks.Callback):
 
 
 def read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
-    """The epochs of a ``history.jsonl``, none if there is no such file; a last line torn by a kill is left out.
+    """The epochs of a ``history.jsonl``, none if there is no such file; a last line cut off by a kill is left out.
 
     Any other damage is an ``InvalidInput`` that names the line.
     """

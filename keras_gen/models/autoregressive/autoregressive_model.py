@@ -25,7 +25,7 @@ from keras_gen.models.generative_model import GenerativeModel, dtype_policy
 class AutoregressiveModel(GenerativeModel):
     """log P(x) = sum of log P(x_i | x_1 ... x_(i-1)) over pixels in raster order, channels in the order R, G, B.
 
-    A subclass gives its network as causal layers (``make_stack``); the first eats the image in ``[-1, 1]`` as both streams,
+    A subclass gives its network as causal layers (``make_stack``); the first takes the image in ``[-1, 1]`` as both streams,
     the last gives ``distribution.parameters`` features.
 
     Args:
@@ -37,7 +37,7 @@ class AutoregressiveModel(GenerativeModel):
 
     # Small graphs of many steps: XLA samples them many times faster than the plain graph.
     compiled_sampling = True
-    # Whether the network hears a condition.
+    # Whether the network takes a condition.
     conditional = False
 
     def __init__(

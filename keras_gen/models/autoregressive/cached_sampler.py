@@ -26,7 +26,7 @@ def draw_images(
     """Images of the noise, uint8 ``[b, h, w, c]``.
 
     Args:
-        stack: the network; its first layer eats the image in ``[-1, 1]``, its last gives the pixel's parameters.
+        stack: the network; its first layer takes the image in ``[-1, 1]``, its last gives the pixel's parameters.
         distribution: what the parameters mean.
         noise: name -> ``[b, h, w, ...]``.
         blanks: the stack's own, which keeps the shapes of what it remembers.
@@ -118,7 +118,7 @@ def _pixel(
     """The levels of one pixel ``[b, c]``, channel after channel, the windows after it, and what is remembered of it.
 
     Masks keep a channel from what is not drawn yet, so its place holds zeros until then. What the layers remember depends
-    on all channels but the last, of which the first layer alone hears: it is asked once more at the end. Where the
+    on all channels but the last, which the first layer alone sees: it is computed once more at the end. Where the
     distribution couples the channels itself, one pass of the network gives the parameters of all.
     """
     unknown = tf.zeros_like(next(iter(inputs.values()))[:, 0])

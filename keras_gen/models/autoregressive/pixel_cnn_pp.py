@@ -25,7 +25,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         levels: sizes of the pyramid (3); sides must be multiples of ``2 ** (levels - 1)``. Default: as many as fit, up to 3.
         dropout: rate (0.5).
         output: ``"logistic_mixture"`` (default beyond binary), or ``"bernoulli"``, ``"softmax"`` for one channel: the network
-            sees whole pixels alone, so channels hear each other through the mixture's coefficients.
+            sees whole pixels alone, so channels depend on each other through the mixture's coefficients.
         mixtures, seed: see ``AutoregressiveModel``.
     """
 
