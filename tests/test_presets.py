@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_presets_fit_their_place():
     listed = invoke("list").output
     for name in MADE:
         assert sizes[name] == presets.card(name)["bytes"] and name in listed
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_readme_shows_a_preset_with_its_numbers(name):
+    from keras_gen.evaluation.results_table import rows
+
+    root = presets.FOLDER.parent.parent
+    card, text = presets.card(name), (root / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    metric, value, *_ = next(iter(rows(card["report"])))
+    assert f"{metric} {value}" in row and f"{card['bytes'] / 1e6:.1f} MB" in row
+    assert (root / re.search('src="(.*?)"', row)[1]).is_file()
 
 
 @pytest.fixture
