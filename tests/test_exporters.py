@@ -433,6 +433,18 @@ def test_verify_reports(exported):
     assert json.loads(json.dumps(report)) == report
 
 
+def test_verify_runs_the_formats_asked_for_after_all_checksums(exported, tmp_path):
+    _, path, manifest = exported
+    assert list(parity.verify(path, ["onnx"])["formats"]) == ["onnx"]
+    for asked in ([], ["tflite"]):
+        with pytest.raises(InvalidInput, match="holds saved_model, onnx, not"):
+            parity.verify(path, asked)
+    copy = Path(shutil.copytree(path, tmp_path / "a"))
+    flip_a_byte("saved_model/1/saved_model.pb")(copy)
+    with pytest.raises(InvalidInput, match="saved_model.pb was changed"):
+        parity.verify(copy, ["onnx"])
+
+
 def edited(change):
     """Changes the manifest and signs it anew, as a forger would."""
 

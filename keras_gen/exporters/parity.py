@@ -12,7 +12,7 @@ import dataclasses
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +166,10 @@ def compare_format(
     }
 
 
-def verify(path: str | os.PathLike) -> dict[str, Any]:
+def verify(path: str | os.PathLike, formats: Sequence[str] | None = None) -> dict[str, Any]:
     """Checks an artifact: its manifest, then every file's checksum, then the numbers of each format it holds.
+
+    ``formats``: those alone whose numbers are asked for; running a compiled SavedModel costs what compiling it did.
 
     Returns a report ``{"artifact", "model", "files": count, "formats": {format: {endpoint: parity}}}``.
 
@@ -178,8 +180,13 @@ def verify(path: str | os.PathLike) -> dict[str, Any]:
     folder = Path(path)
     manifest = read_manifest(folder)
     check_files(folder, manifest)
-    formats = {}
-    for name, entry in manifest["formats"].items():
+    wanted = list(manifest["formats"]) if formats is None else list(formats)
+    if not wanted or (absent := [name for name in wanted if name not in manifest["formats"]]):
+        held = ", ".join(manifest["formats"])
+        raise InvalidInput(f"{folder} holds {held}, not {', '.join(absent) if wanted else 'no format'}; ask for those.")
+    found = {}
+    for name in wanted:
+        entry = manifest["formats"][name]
         sequential = {endpoint: entry.get("sequential", False) for endpoint, entry in manifest["endpoints"].items()}
         try:
             agreements = compare_format(folder, name, entry, sequential)
@@ -191,5 +198,5 @@ def verify(path: str | os.PathLike) -> dict[str, Any]:
                     f"{folder}: {name} endpoint {endpoint!r} does not give what the model gave: "
                     f"{'; '.join(agreement.problems)}. {BY_VERSIONS.format(manifest['versions'])}"
                 )
-        formats[name] = {endpoint: agreement.get_config() for endpoint, agreement in agreements.items()}
-    return {"artifact": str(folder), "model": manifest["model"], "files": len(manifest["files"]), "formats": formats}
+        found[name] = {endpoint: agreement.get_config() for endpoint, agreement in agreements.items()}
+    return {"artifact": str(folder), "model": manifest["model"], "files": len(manifest["files"]), "formats": found}

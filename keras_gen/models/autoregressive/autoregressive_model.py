@@ -62,6 +62,7 @@ class AutoregressiveModel(GenerativeModel):
         """Last lines of a subclass' constructor: makes and builds the network."""
         with dtype_policy(self.dtype_policy.name):
             self.stack = self.make_stack()
+            self._name_layers()
             # A 1 x 1 picture of the right features would do; the real size also tries pyramids and strides.
             with tf.init_scope():
                 image = tf.zeros((1, *self.image_spec.shape))
@@ -69,6 +70,14 @@ class AutoregressiveModel(GenerativeModel):
         self._blanks = Blanks()
         self.bits_tracker = keras.metrics.Mean("bits_per_dim")
         self.built = True
+
+    def _name_layers(self) -> None:
+        """Names by place in this model. Keras' own count all layers of the process, and TensorFlow's optimizer of graphs
+        orders sums by names: a reloaded model would add in another order, and part from its original in the last bit.
+        """
+        layers = [each for layer in self.stack for each in layer._flatten_layers()]
+        for index, layer in enumerate(layers):
+            layer.name = f"{type(layer).__name__.lower()}_{index:04d}"
 
     # --- the subclass' part -----------------------------------------------------------------------------------------
 
