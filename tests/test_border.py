@@ -301,6 +301,23 @@ def test_replicas_predict_and_train_on_batches_as_one_device_does(replicated):
         np.testing.assert_allclose(left, right, atol=1e-6)
 
 
+def test_what_a_source_of_batches_decides_is_not_asked_twice():
+    model = sgd_vae()
+    for method in (model.evaluate, model.predict):
+        with pytest.raises(kg.InvalidInput, match="batches by itself; leave batch_size out"):
+            method(dataset(IMAGES[:8], size=4), batch_size=3)
+    # The training's batch size is none of the validation data's.
+    history = model.fit(IMAGES[:8], batch_size=8, validation_data=dataset(IMAGES[:8], size=4), verbose=0).history
+    assert np.isfinite(history["val_loss"][0])
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epochs": 1.5}, {"initial_epoch": -1}])
+def test_epochs_are_counted_in_integers(wrong):
+    (name,) = wrong
+    with pytest.raises(kg.InvalidInput, match=f"{name}=.*give an integer of at least"):
+        sgd_vae().fit(IMAGES[:8], batch_size=8, verbose=0, **wrong)
+
+
 # --- several critic turns a step ----------------------------------------------------------------------------------------
 
 

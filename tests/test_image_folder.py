@@ -368,3 +368,15 @@ def test_bad_folder_options_are_refused(pictures, undecoded, query):
 def test_paths_that_no_system_takes(path):
     with pytest.raises(kg.InvalidInput, match="no folder"):
         load(path)
+
+
+def test_a_run_says_first_what_its_labels_are_called(tmp_path, capsys):
+    from keras_gen.core.image_data import ImageData
+    from keras_gen.training.progress import RunProgress
+
+    images, spec = np.zeros((4, 8, 8, 1), np.uint8), kg.ImageSpec(8, 8, 1)
+    model = kg.VAE(spec, latent_dim=2, hidden=(3,))
+    for names, said in ((("cat", "dog"), True), (("0", "1"), False), (None, False)):
+        data = ImageData("pets", "train", spec, {"image": images, "label": np.array([0, 1, 1, 0])}, names)
+        RunProgress("mine", 1).announce(model, data, data, 2, tmp_path)
+        assert ("labels: 0 cat, 1 dog" in capsys.readouterr().err) == said

@@ -46,11 +46,14 @@ class ImageData:
 
     def __repr__(self) -> str:
         text = f"{self.name} ({self.split}): {len(self)} {self.image_spec}"
-        if not self.label_names:
-            return text
-        shown = [f"{label} {name}" for label, name in enumerate(self.label_names[:NAMES_SHOWN])]
-        more = len(self.label_names) - len(shown)
-        return f"{text}, labels {', '.join(shown)}" + (f" and {more} more" if more else "")
+        return f"{text}, labels {self.named_labels()}" if self.label_names else text
+
+    def named_labels(self) -> str:
+        """Labels and their names, ``0 cat, 1 dog``, the first twenty; empty where they have none."""
+        names = self.label_names or ()
+        shown = [f"{label} {name}" for label, name in enumerate(names[:NAMES_SHOWN])]
+        more = len(names) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")
 
     @property
     def images(self) -> np.ndarray:

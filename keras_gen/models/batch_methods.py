@@ -51,6 +51,7 @@ class BatchMethods(keras.Model):
         (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
         """
         refuse_unused(kwargs, "fit got")
+        epochs, initial_epoch = integer("epochs", epochs, 1), integer("initial_epoch", initial_epoch, 0)
         if not self.compiled:
             self.compile()
         self._initial_epoch = None  # BackupAndRestore sets it for one fit, and Keras would keep it for the next
@@ -74,7 +75,8 @@ class BatchMethods(keras.Model):
                     size, order, steps=steps, seed=seed, shuffle=shuffle, augment=augment, turns=turns
                 )
             if validation_data is not None:
-                validation_data = self._held_out(validation_data, None, kwargs.pop("validation_batch_size", batch_size))
+                size = kwargs.pop("validation_batch_size", None if is_batched(validation_data) else batch_size)
+                validation_data = self._held_out(validation_data, None, size)
             return super().fit(
                 dataset,
                 epochs=epochs,
@@ -170,6 +172,8 @@ class BatchMethods(keras.Model):
         """Batches to measure on: in their order, a short last one included."""
         border = self.border(predicting)
         if is_batched(x):
+            if batch_size is not None:
+                raise InvalidInput(f"x is a {type(x).__name__}, which batches by itself; leave batch_size out.")
             return border.batches(x, y, training=False)
         return border.data(x, y).batches(self._batch_size(batch_size), shuffle=False, drop_remainder=False)
 
