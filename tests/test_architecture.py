@@ -78,8 +78,15 @@ FLOORS = [
     ],
     [  # 2: networks, training
         [
-            "networks",
+            "networks.class_conditioning",
+            "networks.residual",
             "training",
+        ],
+        [
+            "networks",
+        ],
+        [
+            "networks.gan_pairs",
         ],
     ],
     [  # 3: models
