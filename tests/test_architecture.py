@@ -93,6 +93,7 @@ FLOORS = [
         [
             "models.generative_model",
             "models.adversarial.turns",
+            "models.adversarial.conditional_networks",
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",

@@ -5,6 +5,7 @@ what randomness it eats          noise_spec()    -> {"z": Normal((latent_dim,))}
 """
 
 import contextlib
+import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -295,7 +296,9 @@ class GenerativeModel(Sampler, keras.Model):
 def restored(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its serialized Keras objects (networks, optimizers) made again; ``safe_mode`` is Keras' own."""
     return {
-        key: keras.saving.deserialize_keras_object(value)
+        key: keras.saving.deserialize_keras_object(
+            copy.deepcopy(value)
+        )  # Keras empties the config of a functional model
         if isinstance(value, dict) and "class_name" in value
         else value
         for key, value in config.items()

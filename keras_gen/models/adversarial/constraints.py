@@ -43,8 +43,9 @@ def check_shapes(generator: Any, discriminator: Any) -> None:
     both = (generator, discriminator)
     if not all(isinstance(network, keras.Model) and network.built for network in both):
         return  # what each must be by itself is checked apart
-    given, taken = generator.output_shape, tuple(discriminator.inputs[0].shape)
-    if isinstance(given, tuple) and given[1:] != taken[1:]:
+    given, taken = generator.output_shape, discriminator.input_shape
+    taken = taken[0] if isinstance(taken, list) else taken  # the image, then its label
+    if isinstance(given, tuple) and isinstance(taken, tuple) and given[1:] != taken[1:]:
         raise InvalidInput(
             f"The networks do not meet: generator {generator.name!r} gives {_sizes(given)}, discriminator "
             f"{discriminator.name!r} takes {_sizes(taken)}; give both the image's size."
