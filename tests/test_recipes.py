@@ -302,7 +302,8 @@ def test_a_recipe_says_its_family_cost_and_expected_number(name):
     """The expected number is what the recorded run of the recipe gave, to the digits that are said."""
     kind = class_of(name)
     assert issubclass(kind, Recipe) and kind.family in {"adversarial", "autoregressive", "classifier", "variational"}
-    assert kind.cost and (kind.expected or kind.published)
+    unknown = "No number is published" in " ".join(kind.__doc__.split())
+    assert kind.cost and (kind.expected or kind.published or unknown)
     text = kind.__doc__.splitlines()[0]
     assert text.endswith(".") and len(text) <= 60, text
     recorded = ROOT / "results" / f"{name}.json"
@@ -352,7 +353,7 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
     end = starts["Data"]
     if width:
         assert max(map(len, lines[:end])) <= width
-        block = "\n".join(lines[starts[long] : starts["dcgan_digits"]])
+        block = "\n".join(lines[starts[long] : starts["dcgan_cifar10"]])
         assert "100 min, 1 core" in block and "fid10k 12.5" in block and block.count("\n") < 10
         assert ("100 min, 1 core  fid10k 12.5" in block) == (width == 120)
     else:
