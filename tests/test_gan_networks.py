@@ -10,12 +10,14 @@ import keras_gen as kg
 from keras_gen.core.inputs import Labels
 from keras_gen.core.noise import Normal, Uniform
 from keras_gen.exporters.loaded_artifact import LoadedArtifact
+from keras_gen.layers import upsampling_convolution
 from keras_gen.layers.batch_normalization import BatchNormalization
 from keras_gen.layers.conditional_batch_normalization import ConditionalBatchNormalization
 from keras_gen.layers.labels import ConcatenateLabels
 from keras_gen.layers.maxout import Maxout
 from keras_gen.layers.resampling_convolution import ConvolutionMeanPool, UpsampledConvolution
 from keras_gen.layers.spectral_normalization import SpectralNormalization
+from keras_gen.layers.upsampling_convolution import FEW_MAPS, UpsamplingConvolution, quick
 from keras_gen.losses.adversarial import class_loss
 from keras_gen.networks.class_conditioning import CONDITIONINGS
 from keras_gen.networks.gan_pairs import PAIRS
@@ -152,6 +154,36 @@ def test_a_joined_convolution_is_the_two_layers_and_has_their_gradients(kind, no
     assert joined.compute_output_shape((None, 6, 4, 3)) == (None, *results[0][0].shape[1:])
     for one, other in zip(*results):
         np.testing.assert_allclose(one, other, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("filters,form", [(3, "quick"), (FEW_MAPS, "quick"), (FEW_MAPS + 1, None)])
+def test_the_quicker_transposed_convolution_has_the_plain_ones_numbers_and_gradients(filters, form, monkeypatch):
+    quicker = []
+    monkeypatch.setattr(upsampling_convolution, "quick", lambda *args: quicker.append("quick") or quick(*args))
+    ours = UpsamplingConvolution(filters, activation="tanh", bias_initializer="normal")
+    plain = layers.Conv2DTranspose(filters, 4, 2, "same", activation="tanh", bias_initializer="normal")
+    x = tf.constant(normal(2, 3, 5, 6))
+    ours(x), plain(x)
+    plain.set_weights(ours.get_weights())
+    results = []
+    for layer, arguments in ((ours, {"training": True}), (plain, {})):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, **arguments)
+            slope = tape.gradient(y, x)
+            loss = tf.reduce_sum(y**2) + tf.reduce_sum(slope**2)
+        results.append([y, *outer.gradient(loss, [x, *[v.value for v in layer.trainable_variables]])])
+    assert quicker == ([form] if form else [])
+    np.testing.assert_allclose(*[found[0] for found in results], atol=1e-6)
+    for one, other in zip(*results):
+        np.testing.assert_allclose(one, other, atol=2e-5, rtol=1e-5)
+    np.testing.assert_array_equal(ours(x, training=False), plain(x))  # what is exported
+    assert len(quicker) == bool(form)
+    assert UpsamplingConvolution.from_config(ours.get_config()).get_config() == ours.get_config()
+    with pytest.raises(kg.InvalidInput, match="kernel_size=5"):
+        UpsamplingConvolution(3, 5)
 
 
 def test_blocks_are_the_papers():

@@ -12,6 +12,7 @@ from keras import layers
 from keras_gen.core.checks import integer, sizes
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.layers.batch_normalization import BatchNormalization
+from keras_gen.layers.upsampling_convolution import UpsamplingConvolution
 from keras_gen.networks.class_conditioning import DiscriminatorInputs, GeneratorInputs
 
 KERNEL = 4
@@ -39,8 +40,8 @@ def dcgan_generator(
         x = layers.ReLU()(given.normalized(x))
         if stage < stages - 1:
             maps //= 2
-            x = layers.Conv2DTranspose(maps, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init())(x)
-    x = layers.Conv2DTranspose(spec.channels, KERNEL, 2, "same", kernel_initializer=_init())(x)
+            x = UpsamplingConvolution(maps, use_bias=False, kernel_initializer=_init())(x)
+    x = UpsamplingConvolution(spec.channels, kernel_initializer=_init())(x)
     # float32 even under a mixed policy: 256 levels need more digits than bfloat16 has.
     return given.network(layers.Activation("tanh", dtype="float32")(x))
 
