@@ -126,6 +126,7 @@ def test_maxout_is_the_largest_of_its_pieces_and_convex():
 @pytest.mark.parametrize("kind", [ConvolutionMeanPool, UpsampledConvolution])
 @pytest.mark.parametrize("normalized", [False, True])
 def test_a_joined_convolution_is_the_two_layers_and_has_their_gradients(kind, normalized):
+    keras.utils.set_random_seed(0)
     joined = kind(5, bias_initializer="normal", activation="tanh")
     assert kind.from_config(joined.get_config()).get_config() == joined.get_config()
     plain = layers.Conv2D(5, 3, padding="same", bias_initializer="normal")
@@ -152,12 +153,13 @@ def test_a_joined_convolution_is_the_two_layers_and_has_their_gradients(kind, no
             loss = tf.reduce_sum(y**2) + tf.reduce_sum(slope**2)
         results.append([y, *outer.gradient(loss, [x, *[v.value for v in layer.trainable_variables]])])
     assert joined.compute_output_shape((None, 6, 4, 3)) == (None, *results[0][0].shape[1:])
-    for one, other in zip(*results):
-        np.testing.assert_allclose(one, other, atol=2e-5, rtol=1e-5)
+    for one, other in zip(*results):  # rounding goes with the largest of the sums
+        np.testing.assert_allclose(one, other, atol=3e-6 * max(1.0, np.abs(other).max()), rtol=1e-5)
 
 
 @pytest.mark.parametrize("filters,form", [(3, "quick"), (FEW_MAPS, "quick"), (FEW_MAPS + 1, None)])
 def test_the_quicker_transposed_convolution_has_the_plain_ones_numbers_and_gradients(filters, form, monkeypatch):
+    keras.utils.set_random_seed(0)
     quicker = []
     monkeypatch.setattr(upsampling_convolution, "quick", lambda *args: quicker.append("quick") or quick(*args))
     ours = UpsamplingConvolution(filters, activation="tanh", bias_initializer="normal")
@@ -177,8 +179,8 @@ def test_the_quicker_transposed_convolution_has_the_plain_ones_numbers_and_gradi
         results.append([y, *outer.gradient(loss, [x, *[v.value for v in layer.trainable_variables]])])
     assert quicker == ([form] if form else [])
     np.testing.assert_allclose(*[found[0] for found in results], atol=1e-6)
-    for one, other in zip(*results):
-        np.testing.assert_allclose(one, other, atol=2e-5, rtol=1e-5)
+    for one, other in zip(*results):  # rounding goes with the largest of the sums
+        np.testing.assert_allclose(one, other, atol=3e-6 * max(1.0, np.abs(other).max()), rtol=1e-5)
     np.testing.assert_array_equal(ours(x, training=False), plain(x))  # what is exported
     assert len(quicker) == bool(form)
     assert UpsamplingConvolution.from_config(ours.get_config()).get_config() == ours.get_config()
