@@ -52,8 +52,22 @@ class Case:
             image[:, place * spec.width // 4 : (place + 1) * spec.width // 4] += 0.8
         return np.round(images * (spec.levels - 1)).astype(np.uint8)
 
+    def data(self, n: int, seed: int = 0) -> np.ndarray | dict[str, np.ndarray]:
+        """What ``fit`` takes: ``images``, with the place of the bar as the label where the model is class-conditional."""
+        images = self.images(n, seed)
+        if not self.arguments.get("classes"):
+            return images
+        columns = images.astype(float).sum((1, 3)).reshape(n, 4, -1).sum(2)
+        return {"image": images, "label": columns.argmax(1) % self.arguments["classes"]}
+
     def __str__(self) -> str:
         return self.name
+
+
+# Of a GAN that has DCGAN's networks, normal noise and no classes.
+PLAIN_GAN = dict(
+    noise="normal", networks="dcgan", classes=None, conditioning=None, class_weights=None, generator_width=None
+)
 
 
 CASES = (
@@ -99,6 +113,7 @@ CASES = (
         "gan_averaged",
         kg.GAN,
         dict(
+            **PLAIN_GAN,
             image_spec=kg.ImageSpec(8, 8, 1, 17),
             latent_dim=6,
             objective="minimax",
@@ -125,6 +140,7 @@ CASES = (
         "gan_critic_steps",
         kg.GAN,
         dict(
+            **PLAIN_GAN,
             image_spec=kg.ImageSpec(16, 16, 3),
             latent_dim=5,
             objective="non_saturating",
@@ -147,6 +163,7 @@ CASES = (
         "gan_wgan_gp",
         kg.GAN,
         dict(
+            **PLAIN_GAN,
             image_spec=kg.ImageSpec(8, 8, 1, 17),
             latent_dim=5,
             objective="wasserstein",
@@ -169,6 +186,7 @@ CASES = (
         "gan_wgan_clip",
         kg.GAN,
         dict(
+            **PLAIN_GAN,
             image_spec=kg.ImageSpec(8, 8, 1, 17),
             latent_dim=5,
             objective="wasserstein",
@@ -192,6 +210,7 @@ CASES = (
         "gan_sngan_hinge",
         kg.GAN,
         dict(
+            **PLAIN_GAN,
             image_spec=kg.ImageSpec(8, 8, 1, 17),
             latent_dim=5,
             objective="hinge",
@@ -214,6 +233,7 @@ CASES = (
         "gan_relativistic",
         kg.GAN,
         dict(
+            **PLAIN_GAN,
             image_spec=kg.ImageSpec(8, 8, 1, 17),
             latent_dim=5,
             objective="relativistic_average",
@@ -225,6 +245,85 @@ CASES = (
             paper=None,
             width=6,
             seed=17,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.05,
+    ),
+    Case(
+        "gan_2014",
+        kg.GAN,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            latent_dim=4,
+            noise="uniform",
+            networks="maxout",
+            classes=None,
+            conditioning=None,
+            class_weights=None,
+            objective="non_saturating",
+            penalty=None,
+            penalty_weight=None,
+            penalty_target=None,
+            constraint=None,
+            clip=None,
+            paper="gan_2014",
+            order="simultaneous",
+            width=6,
+            generator_width=5,
+            seed=18,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.05,
+    ),
+    Case(
+        "gan_sngan_projection",
+        kg.GAN,
+        dict(
+            image_spec=kg.ImageSpec(4, 4, 1, 17),
+            latent_dim=4,
+            noise="normal",
+            networks="sngan_resnet",
+            classes=4,
+            conditioning="projection",
+            class_weights=None,
+            objective="hinge",
+            penalty=None,
+            penalty_weight=None,
+            penalty_target=None,
+            constraint="spectral",
+            clip=None,
+            paper="sngan",
+            width=4,
+            generator_width=5,
+            seed=19,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.02,
+    ),
+    Case(
+        "gan_auxiliary",
+        kg.GAN,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            latent_dim=4,
+            noise="normal",
+            networks="dcgan",
+            classes=4,
+            conditioning="auxiliary",
+            class_weights=[0.5, 0.2],
+            objective="non_saturating",
+            penalty=None,
+            penalty_weight=None,
+            penalty_target=None,
+            constraint=None,
+            clip=None,
+            paper=None,
+            width=4,
+            generator_width=None,
+            seed=20,
         ),
         optimizers=2,
         falling="discriminator_loss",

@@ -83,8 +83,15 @@ FLOORS = [
     ],
     [  # 2: networks, training
         [
-            "networks",
+            "networks.class_conditioning",
+            "networks.residual",
             "training",
+        ],
+        [
+            "networks",
+        ],
+        [
+            "networks.gan_pairs",
         ],
     ],
     [  # 3: models
@@ -95,6 +102,7 @@ FLOORS = [
         [
             "models.generative_model",
             "models.adversarial.turns",
+            "models.adversarial.conditional_networks",
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",

@@ -60,7 +60,7 @@ def test_config_round_trip(case):
 @every_case
 def test_saved_and_reloaded_model_takes_the_identical_next_step(case, tmp_path):
     model = case.build()
-    images = case.images(32)
+    images = case.data(32)
     model.fit(images, batch_size=8, epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
@@ -86,19 +86,20 @@ def test_a_seed_gives_the_same_images_whatever_the_batch_size(case):
 @every_case
 def test_generate_is_pure(case):
     model = case.shaken()
-    noise = draw(model.noise_spec(), 6, seed=1)
+    given = draw({**model.noise_spec(), **model.condition_spec()}, 6, seed=1)
     before = weights_of(model)
-    first = np.asarray(model.generate(noise))
-    np.testing.assert_array_equal(first, np.asarray(model.generate(noise)))
+    first = np.asarray(model.generate(given, given))
+    np.testing.assert_array_equal(first, np.asarray(model.generate(given, given)))
     assert_same(before, weights_of(model))
-    one = np.asarray(model.generate({name: values[2:3] for name, values in noise.items()}))
+    third = {name: values[2:3] for name, values in given.items()}
+    one = np.asarray(model.generate(third, third))
     assert close_images(first[2:3], one)
 
 
 @every_case
 def test_loss_falls_on_a_tiny_set(case):
     model = case.build(lambda: keras.optimizers.Adam(2e-3, beta_1=0.5))
-    history = model.fit(case.images(64), batch_size=16, epochs=12, verbose=0).history[case.falling]
+    history = model.fit(case.data(64), batch_size=16, epochs=12, verbose=0).history[case.falling]
     assert history[-1] < 0.95 * history[0]
 
 
@@ -109,7 +110,7 @@ def test_two_replicas_equal_one(case, two_replicas):
     def sgd():
         return keras.optimizers.SGD(case.sgd_rate)
 
-    images = case.images(64)
+    images = case.data(64)
     one = case.build(sgd)
     with two_replicas.scope():
         two = case.build(sgd)
@@ -125,7 +126,7 @@ def test_two_replicas_equal_one(case, two_replicas):
 
 @every_case
 def test_stopped_and_resumed_equals_uninterrupted(case, tmp_path):
-    images = case.images(48)
+    images = case.data(48)
     straight = case.build()
     straight.fit(images, batch_size=8, epochs=4, verbose=0, callbacks=[Checkpoints(tmp_path, epochs=4, every=2)])
     found(tmp_path)[-1].unlink()  # as if the run had been stopped after its second epoch
@@ -138,7 +139,7 @@ def test_stopped_and_resumed_equals_uninterrupted(case, tmp_path):
 @every_case
 def test_exports_agree_and_a_tampered_one_is_refused(case, tmp_path):
     model = case.shaken()
-    model.fit(case.images(32), batch_size=8, verbose=0)
+    model.fit(case.data(32), batch_size=8, verbose=0)
     manifest = model.export(tmp_path / "artifact", format=["saved_model", "onnx"])
     assert set(manifest["parity"]) == {"saved_model", "onnx"}
     for endpoints in manifest["parity"].values():
@@ -162,7 +163,7 @@ def test_exports_agree_and_a_tampered_one_is_refused(case, tmp_path):
 def test_mixed_precision_trains(case, policy):
     model = case.build(dtype=policy)
     assert model.compute_dtype == policy.removeprefix("mixed_")
-    history = model.fit(case.images(64), batch_size=16, epochs=8, verbose=0).history[case.falling]
+    history = model.fit(case.data(64), batch_size=16, epochs=8, verbose=0).history[case.falling]
     assert np.isfinite(history).all() and history[-1] < history[0]
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
     assert model.sample(3).dtype == np.uint8

@@ -170,7 +170,7 @@ def test_every_model_with_a_latent_is_walked_and_every_other_refused():
     tools = (
         lambda model: latent.interpolation(model, 2, 3),
         lambda model: latent.traversal(model, [0, 1], 3),
-        lambda model: arithmetic(model, [0, 1], [2, 3], [4, 5]).block,
+        lambda model: arithmetic(model, [0, 1], [2, 3], [4, 5], **dict.fromkeys(model.condition_spec(), 1)).block,
     )
     seen = set()
     for case in CASES:

@@ -302,7 +302,8 @@ def test_a_recipe_says_its_family_cost_and_expected_number(name):
     """The expected number is what the recorded run of the recipe gave, to the digits that are said."""
     kind = class_of(name)
     assert issubclass(kind, Recipe) and kind.family in {"adversarial", "autoregressive", "classifier", "variational"}
-    assert kind.cost and (kind.expected or kind.published)
+    unknown = "No number is published" in " ".join(kind.__doc__.split())
+    assert kind.cost and (kind.expected or kind.published or unknown)
     text = kind.__doc__.splitlines()[0]
     assert text.endswith(".") and len(text) <= 60, text
     recorded = ROOT / "results" / f"{name}.json"
@@ -352,7 +353,7 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
     end = starts["Data"]
     if width:
         assert max(map(len, lines[:end])) <= width
-        block = "\n".join(lines[starts[long] : starts["dcgan_digits"]])
+        block = "\n".join(lines[starts[long] : starts["dcgan_cifar10"]])
         assert "100 min, 1 core" in block and "fid10k 12.5" in block and block.count("\n") < 10
         assert ("100 min, 1 core  fid10k 12.5" in block) == (width == 120)
     else:
@@ -361,7 +362,8 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
     families = [name for name in starts if name in {"adversarial", "autoregressive", "classifier", "variational"}]
     assert families == sorted(families) and len(families) == 4
     of_gans = [name for name in starts if starts["adversarial"] < starts[name] < starts["autoregressive"]]
-    assert of_gans == [long, "dcgan_digits", "dcgan_mnist"]
+    assert of_gans == sorted(name for name in RECIPES if class_of(name).family == "adversarial")
+    assert of_gans[0] == long and {"dcgan_digits", "dcgan_mnist"} < set(of_gans)
     assert "digits" in lines[end] and lines[end + 1] == "Export formats: saved_model, onnx"
 
 

@@ -142,6 +142,9 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
     [
         ("vae_mnist", {"units": "8", "importance_samples": "5", "latent_dim": "4"}),
         ("dcgan_mnist", {"width": "4", "latent_dim": "4"}),
+        ("gan_2014_mnist", {"width": "4", "latent_dim": "4"}),
+        ("wgan_mnist", {"width": "4", "latent_dim": "4"}),
+        ("sngan_classes_mnist", {"width": "4", "latent_dim": "4"}),
         ("pixel_cnn_mnist", {"filters": "4", "blocks": "1"}),
         ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
         ("classifier_mnist", {"width": "4", "features": "4"}),

@@ -21,13 +21,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs, same shape and dtype."""
-        fits = len(inputs.shape) == 4 and self.axis in (-1, 3) and self.scale and self.center and mask is None
+        fits = len(inputs.shape) == 4 and self.axis in (-1, 3) and self.scale == self.center and mask is None
         if not (training and self.trainable and fits and tf.is_tensor(inputs) and replica_count() == 1):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
-            tf.convert_to_tensor(self.gamma),
-            tf.convert_to_tensor(self.beta),
+            tf.convert_to_tensor(self.gamma) if self.scale else tf.ones(inputs.shape[-1]),
+            tf.convert_to_tensor(self.beta) if self.center else tf.zeros(inputs.shape[-1]),
             epsilon=self.epsilon,
             is_training=True,
         )

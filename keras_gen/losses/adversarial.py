@@ -85,6 +85,12 @@ def relativistic_average_generator_loss(fake_logits: Any, real_logits: Any) -> A
     return relativistic_average_discriminator_loss(fake_logits, real_logits)
 
 
+def class_loss(class_logits: Any, labels: Any) -> Any:
+    """Odena et al. 2017, eq. 3, negated: cross-entropy of an auxiliary classifier. ``[b, classes]``, ``[b]``; ``[b]`` nats."""
+    class_logits = ops.cast(class_logits, "float32")
+    return ops.sparse_categorical_crossentropy(ops.cast(labels, "int32"), class_logits, from_logits=True)
+
+
 @keras.saving.register_keras_serializable("keras_gen")
 @dataclasses.dataclass(frozen=True)
 class Objective:

@@ -5,6 +5,7 @@ what randomness it takes         noise_spec()    -> {"z": Normal((latent_dim,))}
 """
 
 import contextlib
+import copy
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -230,7 +231,9 @@ class GenerativeModel(Sampler, BatchMethods):
 def restored(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its serialized Keras objects (networks, optimizers) made again; ``safe_mode`` is Keras' own."""
     return {
-        key: keras.saving.deserialize_keras_object(value)
+        key: keras.saving.deserialize_keras_object(
+            copy.deepcopy(value)
+        )  # Keras empties the config of a functional model
         if isinstance(value, dict) and "class_name" in value
         else value
         for key, value in config.items()

@@ -5,6 +5,7 @@ from keras import layers
 
 from keras_gen.core.checks import sizes
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.layers.upsampling_convolution import UpsamplingConvolution
 
 
 def convolutional_encoder(spec: ImageSpec, outputs: int, width: int = 32) -> keras.Sequential:
@@ -27,6 +28,6 @@ def convolutional_decoder(spec: ImageSpec, latent_dim: int, channels: int, width
     network.add(layers.Dense(height * breadth * maps, activation="relu"))
     network.add(layers.Reshape((height, breadth, maps)))
     for stage in reversed(range(stages - 1)):
-        network.add(layers.Conv2DTranspose(width << stage, 4, 2, "same", activation="relu"))
-    network.add(layers.Conv2DTranspose(channels, 4, 2, "same", dtype="float32"))
+        network.add(UpsamplingConvolution(width << stage, activation="relu"))
+    network.add(UpsamplingConvolution(channels, dtype="float32"))
     return network

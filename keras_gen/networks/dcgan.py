@@ -12,6 +12,8 @@ from keras import layers
 from keras_gen.core.checks import integer, sizes
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.layers.batch_normalization import BatchNormalization
+from keras_gen.layers.upsampling_convolution import UpsamplingConvolution
+from keras_gen.networks.class_conditioning import DiscriminatorInputs, GeneratorInputs
 
 KERNEL = 4
 
@@ -20,45 +22,48 @@ def _init() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=0.02)
 
 
-def dcgan_generator(spec: ImageSpec, latent_dim: int, width: int = 64) -> keras.Sequential:
-    """Noise ``[b, latent_dim]`` to images ``[b, h, w, c]`` in ``[-1, 1]``.
+def dcgan_generator(
+    spec: ImageSpec, latent_dim: int, width: int = 64, classes: int | None = None, conditioning: str | None = None
+) -> keras.Model:
+    """Noise ``[b, latent_dim]`` (and labels ``[b]``) to images ``[b, h, w, c]`` in ``[-1, 1]``.
 
     ``width`` is the number of maps before the last layer; each layer towards the noise has twice as many (the paper's
-    64 px network is ``width=128``).
+    64 px network is ``width=128``). With ``classes``, see ``networks/class_conditioning.py``.
     """
     latent_dim, width = sizes(latent_dim=latent_dim, width=width)
     stages = spec.halvings()
     height, breadth, maps = spec.height >> stages, spec.width >> stages, width << (stages - 1)
-    network = keras.Sequential(name="generator")
-    network.add(keras.Input((latent_dim,)))
-    network.add(layers.Dense(height * breadth * maps, use_bias=False, kernel_initializer=_init()))
-    network.add(layers.Reshape((height, breadth, maps)))
+    given = GeneratorInputs(latent_dim, classes, conditioning)
+    x = layers.Dense(height * breadth * maps, use_bias=False, kernel_initializer=_init())(given.start)
+    x = layers.Reshape((height, breadth, maps))(x)
     for stage in range(stages):
-        network.add(BatchNormalization())
-        network.add(layers.ReLU())
+        x = layers.ReLU()(given.normalized(x))
         if stage < stages - 1:
             maps //= 2
-            network.add(layers.Conv2DTranspose(maps, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init()))
-    network.add(layers.Conv2DTranspose(spec.channels, KERNEL, 2, "same", kernel_initializer=_init()))
+            x = UpsamplingConvolution(maps, use_bias=False, kernel_initializer=_init())(x)
+    x = UpsamplingConvolution(spec.channels, kernel_initializer=_init())(x)
     # float32 even under a mixed policy: 256 levels need more digits than bfloat16 has.
-    network.add(layers.Activation("tanh", dtype="float32"))
-    return network
+    return given.network(layers.Activation("tanh", dtype="float32")(x))
 
 
-def dcgan_discriminator(spec: ImageSpec, width: int = 64, normalized: bool = True) -> keras.Sequential:
-    """Images ``[b, h, w, c]`` in ``[-1, 1]`` to logits ``[b, 1]``. ``width`` is the number of maps of the first layer.
+def dcgan_discriminator(
+    spec: ImageSpec,
+    width: int = 64,
+    normalized: bool = True,
+    classes: int | None = None,
+    conditioning: str | None = None,
+) -> keras.Model:
+    """Images ``[b, h, w, c]`` in ``[-1, 1]`` (and labels ``[b]``) to logits ``[b, 1]``. ``width``: maps of the first layer.
 
     Not ``normalized``, it has no batch normalization: a penalty on each example's slope, or spectral norms, replace it.
     """
     stages, width = spec.halvings(), integer("width", width, 1)
-    network = keras.Sequential(name="discriminator")
-    network.add(keras.Input(spec.shape))
+    given = DiscriminatorInputs(spec.shape, classes, conditioning)
+    x = given.with_label(given.image)
     for stage in range(stages):
         # No bias, not even in the first: it changes little, and TensorFlow's graph optimizer fails on bias + LeakyReLU.
-        network.add(layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init()))
+        x = layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init())(x)
         if stage and normalized:
-            network.add(BatchNormalization())
-        network.add(layers.LeakyReLU(0.2))
-    network.add(layers.Flatten())
-    network.add(layers.Dense(1, kernel_initializer=_init(), dtype="float32"))
-    return network
+            x = BatchNormalization()(x)
+        x = layers.LeakyReLU(0.2)(x)
+    return given.network(layers.Flatten()(x), _init)

@@ -32,7 +32,27 @@ def _place(target: Any) -> str:
 RECIPES = Recipes("recipe")
 for _module, _classes in {
     "vae": {"vae_digits": "VAEDigits", "vae_mnist": "VAEMNIST"},
-    "dcgan": {"dcgan_digits": "DCGANDigits", "dcgan_mnist": "DCGANMNIST"},
+    "gan_2014": {"gan_2014_mnist": "GAN2014MNIST"},
+    "dcgan": {
+        "dcgan_digits": "DCGANDigits",
+        "dcgan_mnist": "DCGANMNIST",
+        "dcgan_classes_mnist": "DCGANClassesMNIST",
+        "dcgan_cifar10": "DCGANCIFAR10",
+        "dcgan_cifar10_full": "DCGANCIFAR10Full",
+    },
+    "lsgan": {"lsgan_mnist": "LSGANMNIST"},
+    "wgan": {"wgan_mnist": "WGANMNIST"},
+    "wgan_gp": {
+        "wgan_gp_mnist": "WGANGPMNIST",
+        "wgan_gp_cifar10": "WGANGPCIFAR10",
+        "wgan_gp_cifar10_full": "WGANGPCIFAR10Full",
+    },
+    "sngan": {
+        "sngan_mnist": "SNGANMNIST",
+        "sngan_classes_mnist": "SNGANClassesMNIST",
+        "sngan_cifar10": "SNGANCIFAR10",
+        "sngan_cifar10_full": "SNGANCIFAR10Full",
+    },
     "pixel_cnn": {"pixel_cnn_mnist": "PixelCNNMNIST"},
     "gated_pixel_cnn": {
         "gated_pixel_cnn_mnist": "GatedPixelCNNMNIST",

@@ -1,11 +1,11 @@
 """What the recipes of two-player models share."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pydantic
 
 import keras_gen as kg
-from keras_gen.recipes.recipe import PositiveFloat, PositiveInt, Rate, Recipe
+from keras_gen.recipes.recipe import Augmentation, PositiveFloat, PositiveInt, Rate, Recipe
 
 
 class AdversarialRecipe(Recipe):
@@ -16,10 +16,13 @@ class AdversarialRecipe(Recipe):
     learning_rate: PositiveFloat = 2e-4
     # None: the generator's.
     discriminator_learning_rate: PositiveFloat | None = None
-    optimizer: Literal["adam", "rmsprop"] = "adam"
+    # "paper": those of ``papers.PAPERS``, rates and all.
+    optimizer: Literal["adam", "rmsprop", "paper"] = "adam"
     # Adam's.
     beta_1: Rate = 0.5
     beta_2: Rate = 0.999
+    # In a straight line to 0 over the whole run.
+    falling: bool = False
     # Discriminator turns a step.
     critic_steps: PositiveInt = 1
     # Of the generator's moving average, which samples are drawn with; None keeps none.
@@ -31,26 +34,52 @@ class AdversarialRecipe(Recipe):
         return {name: getattr(self, name) for name in names}
 
     def compile(self, model: Any, steps: int) -> None:
-        """An optimizer for the generator's side and one for the discriminator's."""
+        """An optimizer for the generator's side and one for the discriminator's; ``steps`` counts batches, one a turn."""
+        turns = (max(1, steps // self.critic_steps), steps)
+        if self.optimizer == "paper":
+            model.compile(*model.default_optimizers(turns[0] if self.falling else None))
+            return
         rates = (self.learning_rate, self.discriminator_learning_rate or self.learning_rate)
-        model.compile(*map(self._optimizer, rates))
+        model.compile(*map(self._optimizer, rates, turns))
 
-    def _optimizer(self, learning_rate: float) -> Any:
+    def _optimizer(self, learning_rate: float, steps: int) -> Any:
         import keras
 
+        from keras_gen.training.linear_decay import LinearDecay
+
+        rate = LinearDecay(learning_rate, steps) if self.falling else learning_rate
         if self.optimizer == "rmsprop":
-            return keras.optimizers.RMSprop(learning_rate)
-        return keras.optimizers.Adam(learning_rate, beta_1=self.beta_1, beta_2=self.beta_2)
+            return keras.optimizers.RMSprop(rate)
+        return keras.optimizers.Adam(rate, beta_1=self.beta_1, beta_2=self.beta_2)
 
 
 class GANRecipe(AdversarialRecipe):
-    """A generator of noise alone and its discriminator, DCGAN's networks. Another objective is another default, no more."""
+    """A ``GAN``: DCGAN's networks and loss. What differs in another paper is another default, no more."""
 
     batch_size: PositiveInt = 64
     latent_dim: PositiveInt = 100
+    noise: Literal["normal", "uniform"] = "normal"
+    # ``networks.gan_pairs.PAIRS``, which would load Keras here.
+    networks: Literal["dcgan", "maxout", "wgan_gp_resnet", "sngan_resnet"] = "dcgan"
     # Maps of the layer next to the image.
     width: PositiveInt = 32
+    # None: as wide.
+    generator_width: PositiveInt | None = None
     objective: str = "non_saturating"
+    penalty: Literal["gradient", "one_sided_gradient", "r1", "r2", "drift"] | None = None
+    # None: the penalty's own.
+    penalty_weight: PositiveFloat | None = None
+    constraint: Literal["clip", "spectral"] | None = None
+    # Turns of the critic before each of the generator's first 25 steps and every 500th; None: as at all others.
+    long_turns: PositiveInt | None = None
+    order: Literal["discriminator_first", "simultaneous", "generator_first"] = "discriminator_first"
+    # Fakes that the generator is paid for, for each of the discriminator's.
+    generator_batch: PositiveInt = 1
+    # None: no labels.
+    classes: PositiveInt | None = None
+    conditioning: Literal["concatenation", "projection", "auxiliary"] | None = None
+    # A name of ``papers.PAPERS``, whose optimizers ``optimizer=paper`` takes.
+    paper: ClassVar[str] = "dcgan"
 
     @pydantic.field_validator("objective")
     @classmethod
@@ -64,9 +93,41 @@ class GANRecipe(AdversarialRecipe):
 
     def model_options(self) -> dict[str, Any]:
         """Arguments of ``GAN``."""
-        names = ("latent_dim", "width", "objective")
-        return {**super().model_options(), **{name: getattr(self, name) for name in names}}
+        names = (
+            "latent_dim",
+            "noise",
+            "networks",
+            "width",
+            "generator_width",
+            "objective",
+            "penalty",
+            "penalty_weight",
+        )
+        names += ("constraint", "order", "generator_batch", "classes", "conditioning")
+        long = self.long_turns and {"steps": self.long_turns, "first": 25, "every": 500}
+        own = {name: getattr(self, name) for name in names}
+        return {**super().model_options(), **own, "critic_schedule": long, "paper": self.paper}
 
     def network(self, spec: "kg.ImageSpec") -> "kg.GAN":
         """A ``GAN``."""
         return kg.GAN(spec, **self.model_options())
+
+
+class MNISTGANRecipe(GANRecipe):
+    """What the GANs on MNIST share, so that their results compare: networks, noise, batch, average, and about ten minutes."""
+
+    data: str = "mnist"
+    epochs: PositiveInt = 20
+    ema_decay: Rate | None = 0.999
+    checkpoint_every: PositiveInt = 5
+
+
+class CIFAR10GANRecipe(GANRecipe):
+    """What the reduced GANs on CIFAR-10 share."""
+
+    data: str = "cifar10"
+    epochs: PositiveInt = 20
+    width: PositiveInt = 48
+    ema_decay: Rate | None = 0.999
+    augment: Augmentation | None = "flip"
+    checkpoint_every: PositiveInt = 5

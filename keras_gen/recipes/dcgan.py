@@ -1,7 +1,17 @@
 """DCGAN (Radford et al. 2015), scaled down."""
 
-from keras_gen.recipes.adversarial import GANRecipe
-from keras_gen.recipes.recipe import Cost, Expected, PositiveInt, Rate
+from typing import Literal
+
+from keras_gen.recipes.adversarial import CIFAR10GANRecipe, GANRecipe, MNISTGANRecipe
+from keras_gen.recipes.recipe import Augmentation, Cost, Expected, PositiveInt, Published, Rate, SampleCount
+
+ON_CIFAR10 = (
+    Published(
+        "fid_inception",
+        49.03,
+        "StudioGAN's DCGAN, 10,000 samples and test images, batch statistics, Inception features",
+    ),
+)
 
 
 class DCGANDigits(GANRecipe):
@@ -36,3 +46,47 @@ class DCGANMNIST(GANRecipe):
     data: str = "mnist"
     epochs: PositiveInt = 12
     ema_decay: Rate | None = 0.999
+
+
+class DCGANClassesMNIST(MNISTGANRecipe):
+    """Class-conditional DCGAN on MNIST.
+
+    Mirza and Osindero 2014 with the networks of Radford et al. 2015: the label one-hot beside z, and as maps beside the image.
+    No number is published on this data in this feature space. About 10 min on one CPU core.
+    """
+
+    cost = Cost(10)
+
+    epochs: PositiveInt = 18
+    classes: PositiveInt | None = 10
+    conditioning: Literal["concatenation", "projection", "auxiliary"] | None = "concatenation"
+
+
+class DCGANCIFAR10(CIFAR10GANRecipe):
+    """DCGAN on CIFAR-10, reduced.
+
+    Radford et al. 2015, three halvings from 4x4, 48 maps next to the image. About 35 min on one CPU core.
+    """
+
+    cost = Cost(35)
+    published = ON_CIFAR10
+
+    epochs: PositiveInt = 20
+
+
+class DCGANCIFAR10Full(DCGANCIFAR10):
+    """DCGAN on CIFAR-10, the paper's width.
+
+    Radford et al. 2015, section 4: 128 maps next to the image, batches of 128; 100,000 steps. About half a day on a GPU; no CPU
+    will do.
+    """
+
+    cost = Cost(12 * 60, "1 GPU")
+    published = ON_CIFAR10
+
+    epochs: PositiveInt = 256
+    batch_size: PositiveInt = 128
+    width: PositiveInt = 128
+    ema_decay: Rate | None = None
+    augment: Augmentation | None = None
+    samples: SampleCount = 50_000

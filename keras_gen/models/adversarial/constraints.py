@@ -42,6 +42,7 @@ def check_shapes(generator: Any, discriminator: Any) -> None:
     """``InvalidInput`` that names both networks where one does not take what the other gives."""
     # Of what is no functional or Sequential model Keras knows no shapes; what each must be by itself is checked apart.
     given, taken = getattr(generator, "output_shape", None), getattr(discriminator, "input_shape", None)
+    taken = taken[0] if isinstance(taken, list) else taken  # the image, then its label
     if isinstance(given, tuple) and isinstance(taken, tuple) and given[1:] != taken[1:]:
         raise InvalidInput(
             f"The networks do not meet: generator {generator.name!r} gives {_sizes(given)}, discriminator "

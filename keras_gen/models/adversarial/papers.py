@@ -1,6 +1,7 @@
 """The settings of the papers, one entry each: what ``GAN.named`` builds.
 
-Networks are ``networks/dcgan.py``'s where an entry names none.
+Networks are ``networks/dcgan.py``'s where an entry names none. LSGAN and WGAN were trained on 64 px and more; theirs are DCGAN's
+too, of other sizes.
 """
 
 import dataclasses
@@ -68,7 +69,13 @@ PAPERS = Registry("paper")
 for _name, _paper in {
     "gan_2014": Paper(
         "Goodfellow et al. 2014 and its code: both gradients at one point, from the same fakes",
-        {"objective": "non_saturating", "order": "simultaneous"},
+        {
+            "objective": "non_saturating",
+            "order": "simultaneous",
+            "networks": "maxout",
+            "noise": "uniform",
+            "width": 240,
+        },
         _gan_2014,
         batch_size=100,
         steps=250 * 500,
@@ -82,7 +89,8 @@ for _name, _paper in {
     ),
     "lsgan": Paper(
         "Mao et al. 2017, section 4, targets 0, 1, 1 and the rate of its code",
-        {"objective": "least_squares", "latent_dim": 1024},
+        # The code's noise is uniform on [-1, 1]: batch normalization after the first layer takes its scale out.
+        {"objective": "least_squares", "latent_dim": 1024, "noise": "uniform"},
         _adam(1e-3, 0.5),
         batch_size=64,
         steps=1_000_000,
@@ -110,6 +118,8 @@ for _name, _paper in {
             "latent_dim": 128,
             "critic_steps": 5,
             "generator_batch": 2,
+            "networks": "wgan_gp_resnet",
+            "width": 128,
         },
         _adam(2e-4, 0.0, 0.9, falling=True),
         batch_size=64,
@@ -124,6 +134,9 @@ for _name, _paper in {
             "critic_steps": 5,
             "generator_batch": 2,
             "order": "generator_first",
+            "networks": "sngan_resnet",
+            "width": 128,
+            "generator_width": 256,
         },
         _adam(2e-4, 0.0, 0.9, falling=True),
         batch_size=64,

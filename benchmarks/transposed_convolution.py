@@ -1,0 +1,71 @@
+"""A transposed convolution's forward and backward pass: the sub-pixel form against TensorFlow's own, by sizes, in one run."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from alternate import alternate, arguments
+
+from keras_gen.layers.upsampling_convolution import FEW_MAPS, quick
+
+# side, maps in, maps out, batch
+SIZES = (
+    (7, 64, 32, 64),
+    (14, 64, 8, 64),
+    (14, 64, 4, 64),
+    (14, 64, 3, 64),
+    (14, 64, 1, 64),
+    (14, 32, 1, 64),
+    (16, 48, 3, 64),
+    (32, 128, 3, 16),
+    (32, 64, 3, 64),
+)
+PASSES = 8
+
+
+def passes(form: Callable, side: int, maps: int, outputs: int, batch: int) -> Callable[[], None]:
+    """``PASSES`` times one form's outputs and their gradients with respect to its input and kernel."""
+    random = np.random.default_rng(0)
+    x = tf.constant(random.normal(size=(batch, side, side, maps)).astype(np.float32))
+    kernel = tf.Variable(random.normal(size=(4, 4, outputs, maps)).astype(np.float32))
+    slope = tf.constant(random.normal(size=(batch, 2 * side, 2 * side, outputs)).astype(np.float32))
+
+    @tf.function
+    def gradients() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = form(x, kernel)
+        return [y, *tape.gradient(y, [x, kernel], output_gradients=slope)]
+
+    def run() -> None:
+        for _ in range(PASSES):
+            gradients()[-1].numpy()
+
+    return run
+
+
+def own(x: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:
+    """TensorFlow's, as Keras calls it."""
+    shape = (x.shape[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2])
+    return tf.nn.conv2d_transpose(x, kernel, shape, 2)
+
+
+def main() -> None:
+    """The command."""
+    options = arguments(__doc__, rounds=15, seconds_warm_up=0.3)
+    print(f"The layer takes the sub-pixel form where at most {FEW_MAPS} maps leave.")
+    for side, maps, outputs, batch in SIZES:
+        size = (side, maps, outputs, batch)
+        forms = {"own": passes(own, *size), "sub-pixel": passes(lambda x, k: quick(x, k.value()), *size)}
+        times = alternate(forms, options.rounds, options.warm_up)
+        ratio = np.median(np.divide(times["own"], times["sub-pixel"]))
+        milliseconds = {name: 1e3 * np.median(seconds) / PASSES for name, seconds in times.items()}
+        print(
+            f"{side:3} px, {maps:3} -> {outputs:3}, batch {batch}: own {milliseconds['own']:7.2f} ms, sub-pixel "
+            f"{milliseconds['sub-pixel']:7.2f} ms, {ratio:.2f} x quicker",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""LSGAN (Mao et al. 2017)."""
+
+from typing import ClassVar
+
+from keras_gen.recipes.adversarial import MNISTGANRecipe
+from keras_gen.recipes.recipe import Cost, PositiveInt
+
+
+class LSGANMNIST(MNISTGANRecipe):
+    """LSGAN on MNIST.
+
+    Mao et al. 2017, targets 0, 1, 1, with the networks and rates of ``dcgan_mnist``. No number is published on this data in
+    this feature space. About 10 min on one CPU core.
+    """
+
+    cost = Cost(10)
+    paper: ClassVar[str] = "lsgan"
+
+    epochs: PositiveInt = 24
+    objective: str = "least_squares"
