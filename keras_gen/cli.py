@@ -291,9 +291,9 @@ def draw_presets(out: str, n: int, seed: int) -> None:
 @_download
 def make_preset(run: str, name: str | None, download: bool) -> None:
     """Write RUN's model, kernels rounded to bfloat16, into this package as preset:NAME, measured as it is written."""
-    from keras_gen.presets import making
+    from keras_gen import preset_making
 
-    card = making.make(run, name, download=download)
+    card = preset_making.make(run, name, download=download)
     _print_report(json.loads(card.read_text(encoding="utf-8"))["report"])
     click.echo(f"Wrote {card.with_suffix('.keras')} and {card.name}")
 

@@ -182,7 +182,7 @@ FLOORS = [
             "runner",
         ],
         [
-            "presets.making",
+            "preset_making",
         ],
     ],
     [  # 7: cli

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import keras_gen as kg
+from keras_gen import preset_making as making
 from keras_gen import presets
 from keras_gen.cli import main
 from keras_gen.core.files import sha256
-from keras_gen.presets import making
 
 MADE = presets.names()
 

@@ -1,7 +1,7 @@
 """Trained weights that come with the package: ``<name>.keras`` and, beside it, ``<name>.json``, the card that says what it is.
 
 A card holds the run (recipe, settings, command), the report of the file as it is shipped, its size and SHA-256, and one number
-on few images that a test measures again. ``presets.making`` writes both from a run folder.
+on few images that a test measures again. ``keras_gen.preset_making`` writes both from a run folder.
 """
 
 import json
