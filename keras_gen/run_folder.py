@@ -33,11 +33,13 @@ def read_recipe(run: str | os.PathLike) -> dict[str, Any]:
             raise InvalidInput(
                 f"{path}: {field!r} is {record.get(field)!r:.40}; wanted {kind.__name__}. Restore it or train anew."
             )
-    if record["recipe"] not in RECIPES:
+    try:
+        RECIPES.get(record["recipe"])
+    except InvalidInput as error:
         raise InvalidInput(
-            f"The run is of recipe {record['recipe']!r}, which is none of {', '.join(RECIPES)}. If it is your own, register it "
-            f"first: keras_gen.recipes.RECIPES.register({record['recipe']!r}, its class)."
-        )
+            f"{path}: {error} If the recipe is your own, register it first: "
+            f"keras_gen.recipes.RECIPES.register({record['recipe']!r}, its class)."
+        ) from error
     try:
         # Settings that were added to the recipe since have their defaults.
         return {**record, "settings": settings_of(record["recipe"], record["settings"])}

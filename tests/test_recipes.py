@@ -30,6 +30,7 @@ from keras_gen.recipes.recipe import (
     class_of,
     settings_of,
 )
+from keras_gen.target import Target
 
 ROOT = Path(__file__).parent.parent
 # What each recipe resolved to while it was a function: its settings, and what the runner made of them.
@@ -91,10 +92,11 @@ def test_no_default_changed(name):
 
 
 @pytest.mark.parametrize("name", BEFORE)
-def test_an_old_record_is_read(name):
+def test_an_old_record_is_read(name, tmp_path):
     """Every setting of another value than the default's, as a run with ``--set`` recorded it."""
     settings = {**BEFORE[name]["settings"], "epochs": 3, "seed": 7, "data": "digits", "learning_rate": 0.5}
-    recipe = runner._recorded({"recipe": name, "settings": settings})
+    (tmp_path / "recipe.json").write_text(json.dumps({**OLD_RECORD, "recipe": name, "settings": settings}))
+    recipe = Target.of(tmp_path).recipe
     assert {key: recipe.settings()[key] for key in settings} == settings
 
 
