@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 from keras_gen import GAN, VAE, Classifier, GatedPixelCNN, InvalidInput, OutputFailed
 from keras_gen.core.errors import ExportFailed
 from keras_gen.core.files import sha256
+from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images
 from keras_gen.core.noise import Normal, draw
 from keras_gen.exporters import parity
@@ -24,6 +25,8 @@ from keras_gen.exporters.float32_twin import float32_twin, in_float32
 from keras_gen.exporters.formats import FORMATS
 from keras_gen.exporters.manifest import NAME, describe_endpoint, digest, files_of
 from keras_gen.exporters.onnx import unknown_operations
+from keras_gen.models.generative_model import dtype_policy
+from keras_gen.networks.classifier import convolutional_classifier
 
 BOTH = ("saved_model", "onnx")
 
@@ -238,7 +241,9 @@ def test_what_onnx_runtime_refuses_is_a_failed_export(artifact, case):
     if case == "1x1 images":
         model, how = GatedPixelCNN((1, 1, 1, 2), 4, 1), "cannot run endpoint 'log_prob': Fail"
     else:
-        model, how = Classifier((8, 8, 1, 17), 3, width=4, features=5, dtype="float64"), "open endpoint 'classify': Not"
+        with dtype_policy("float64"):
+            network = convolutional_classifier(ImageSpec(8, 8, 1, 17), 3, 4, 5)
+        model, how = Classifier((8, 8, 1, 17), 3, network=network), "open endpoint 'classify': Not"
     fails(model, artifact, "onnx", f"written as onnx does not run. ONNX Runtime .*{how}.*Nothing was written")
 
 

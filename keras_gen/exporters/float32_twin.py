@@ -50,6 +50,10 @@ def in_float32(config: Any, replaced: set[str]) -> Any:
     key = "name" if config.keys() == {"name"} else "dtype"  # a policy's own config is {"name": "mixed_bfloat16"}
     config = {name: in_float32(value, replaced) for name, value in config.items()}
     if isinstance(config.get(key), str) and config[key] in REDUCED:
-        replaced.add(config[key])
+        if not config.keys() & {
+            "batch_shape",
+            "keras_history",
+        }:  # those of input layers and tensors follow from a policy
+            replaced.add(config[key])
         config[key] = "float32"
     return config
