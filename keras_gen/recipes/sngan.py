@@ -13,13 +13,12 @@ class SNGANMNIST(MNISTGANRecipe):
     """SNGAN on MNIST.
 
     Miyato et al. 2018: spectral normalization and the hinge loss, with the networks of ``dcgan_mnist``, a critic turn a step. No
-    number is published on this data in this feature space. About 10 min on one CPU core.
+    number is published on this data in this feature space. About 6 min on one CPU core.
     """
 
-    cost = Cost(10)
+    cost = Cost(6)
     paper: ClassVar[str] = "sngan"
 
-    epochs: PositiveInt = 24
     objective: str = "hinge"
     constraint: Literal["clip", "spectral"] | None = "spectral"
 

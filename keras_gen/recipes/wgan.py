@@ -10,13 +10,13 @@ class WGANMNIST(MNISTGANRecipe):
     """WGAN on MNIST.
 
     Arjovsky et al. 2017, algorithm 1: weights clipped to 0.01, RMSprop, five critic turns a step and a hundred before the first
-    25; networks of ``dcgan_mnist``. No number is published on this data in this feature space. About 10 min on one CPU core.
+    25; networks of ``dcgan_mnist``. No number is published on this data in this feature space. About 6 min on one CPU core.
     """
 
-    cost = Cost(10)
+    cost = Cost(6)
     paper: ClassVar[str] = "wgan"
 
-    epochs: PositiveInt = 30
+    epochs: PositiveInt = 18
     objective: str = "wasserstein"
     constraint: Literal["clip", "spectral"] | None = "clip"
     critic_steps: PositiveInt = 5

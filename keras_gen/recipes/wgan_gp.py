@@ -17,13 +17,13 @@ class WGANGPMNIST(MNISTGANRecipe):
     """WGAN-GP on MNIST.
 
     Gulrajani et al. 2017, algorithm 1: penalty 10, five critic turns a step, Adam 0, 0.9; networks of ``dcgan_mnist``, no batch
-    normalization in the critic. No number is published on this data in this feature space. About 10 min on one CPU core.
+    normalization in the critic. No number is published on this data in this feature space. About 6 min on one CPU core.
     """
 
-    cost = Cost(10)
+    cost = Cost(6)
     paper: ClassVar[str] = "wgan_gp"
 
-    epochs: PositiveInt = 20
+    epochs: PositiveInt = 12
     objective: str = "wasserstein"
     penalty: Literal["gradient", "one_sided_gradient", "r1", "r2", "drift"] | None = "gradient"
     critic_steps: PositiveInt = 5
