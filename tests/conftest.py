@@ -8,7 +8,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_gen  # noqa: F401, I001  before TensorFlow, whose banners it leaves out
-import keras
 import pytest
 import tensorflow as tf
 
