@@ -32,7 +32,7 @@ demo: $(VENV)/.installed
 	@echo "Pictures: $(RUNS)/presets, $(RUNS)/*_onnx.png (drawn without TensorFlow), $(RUNS)/*/pictures, $(RUNS)/*/curves.png"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal --memory
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -146,7 +146,8 @@ def test_inception_reads_what_a_weight_file_says(tmp_path, monkeypatch):
         feature_space(f"inception_v3:{damaged}").check(ImageSpec(32, 32, 3))
     with pytest.raises(InvalidInput, match="these have 2 channels"):
         space.check(ImageSpec(32, 32, 2))
-    network_features._inception.cache_clear()
+    for keeping in (network_features._inception, network_features._inception_reader):
+        keeping.cache_clear()  # half a gigabyte
 
 
 def test_what_is_no_classifier_is_refused(tmp_path):
