@@ -51,6 +51,7 @@ setup(
             "POT>=0.9.4",  # reference values: FID, sliced Wasserstein
             "prdc>=0.2",  # reference values: precision, recall, density, coverage
         ],
+        "tensorboard": ["tensorboard>=2.18"],  # event files of a training, and what shows them
         "bench": ["torch==2.13.0"],  # the other side of the training benchmarks
     },
 )

@@ -78,6 +78,7 @@ def list_() -> None:
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in --out.")
 @click.option("--dry-run", is_flag=True, help="Print every resolved setting and stop.")
 @click.option("--fit-only", is_flag=True, help="Leave out the report and the export.")
+@click.option("--tensorboard", is_flag=True, help="Also write event files for TensorBoard into the run folder.")
 @_download
 def train(recipe: str, settings: tuple[str, ...], data: str | None, dry_run: bool, **options: Any) -> None:
     """Train RECIPE, measure it and export it, into one run folder."""

@@ -1,10 +1,12 @@
 """Runs a recipe: data, model, fit, report and artifact, all in one run folder.
 
-``recipe.json`` (every resolved value, versions, commit), ``history.jsonl``, ``curves.png``, ``samples/``, ``checkpoints/``,
-``model.keras``, ``report.json``, ``pictures/``, ``artifact/``.
+``recipe.json`` (every resolved value, versions, commit), ``history.jsonl``, ``curves.png``, ``samples/``, ``samples.gif``,
+``checkpoints/``, ``model.keras``, ``report.json``, ``pictures/``, ``artifact/``; where asked for, ``best.keras`` and
+``tensorboard/``.
 """
 
 import contextlib
+import importlib.util
 import logging
 import os
 import shlex
@@ -50,26 +52,33 @@ def train(
     resume: bool = False,
     download: bool = False,
     fit_only: bool = False,
+    tensorboard: bool = False,
 ) -> Path:
     """Runs a recipe into ``out`` (default ``runs/<recipe>-<time>``) and returns that folder.
 
     It is a name, or a recipe of your own (``train(MyRecipe(epochs=3))``). ``resume`` goes on from the newest good checkpoint,
     to the same weights an uninterrupted run would have. Data, settings and folder are checked before anything is made.
+    ``tensorboard`` also writes Keras' event files into the run's ``tensorboard/``.
     """
     from keras_gen.core.backend import require_tensorflow
+    from keras_gen.training.animation import write_animation
 
     require_tensorflow()
     description = resolve(recipe, given, data)
     name = description["recipe"]
     recipe = build(name, description["settings"])
     check_run_folder(out, description, resume)
+    if tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise InvalidInput("Event files want the package tensorboard; install it with: pip install tensorboard")
     strategy = _strategy()
     model, training, validation = _prepared(recipe, strategy, download, measured=not fit_only)
     with claimed(out, description, resume) as folder:
         with strategy.scope():
             model, first_epoch = _resumed(folder, model, resume)
         write_json(folder / RECORD, {**description, "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-        _fit(model, recipe, name, folder, training, validation, first_epoch)
+        _fit(model, recipe, name, folder, training, validation, first_epoch, tensorboard)
+        write_animation(folder / "samples", folder / "samples.gif")
+        model = recipe.final_model(model, folder)
         with written_beside(folder / "model.keras") as beside:
             model.save(beside)
         if not fit_only:
@@ -109,7 +118,18 @@ def _memory_errors(recipe: Recipe) -> Iterator[None]:
         ) from error
 
 
-def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, validation: Any, first_epoch: int) -> None:
+def _fit(
+    model: Any,
+    recipe: Recipe,
+    name: str,
+    folder: Path,
+    training: Any,
+    validation: Any,
+    first_epoch: int,
+    tensorboard: bool,
+) -> None:
+    import keras
+
     from keras_gen.training.checkpoints import Checkpoints, StopOnNaN
     from keras_gen.training.history import HistoryLog, SampleGrid
     from keras_gen.training.progress import RunProgress
@@ -121,6 +141,9 @@ def _fit(model: Any, recipe: Recipe, name: str, folder: Path, training: Any, val
     progress.announce(model, training, validation, recipe.batch_size, folder)
     callbacks = [
         StopOnNaN(folder / "checkpoints"),
+        # Before all that write the logs down.
+        *recipe.callbacks(folder, training, validation, first_epoch),
+        *([keras.callbacks.TensorBoard(folder / "tensorboard")] if tensorboard else []),
         HistoryLog(folder, first_epoch),
         SampleGrid(folder / "samples", recipe.epochs, recipe.grid_every, seed=recipe.seed),
         # After the log: an epoch that has a checkpoint has its line.

@@ -100,6 +100,7 @@ class Target:
         published = self.recipe.published if data == self.recipe.default("data") else ()
         return {
             "recipe": record["recipe"],
+            "settings": record["settings"],
             "command": record["command"],
             "epochs": trained["epochs"],
             "training_seconds": trained["training_seconds"],

@@ -128,6 +128,7 @@ FLOORS = [
         ],
         [
             "evaluation.latent_arithmetic",
+            "evaluation.results_table",
             "evaluation.subject",
             "exporters.manifest",
         ],

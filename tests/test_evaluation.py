@@ -19,8 +19,8 @@ from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.core.sampler import Sampler
 from keras_gen.evaluation import evaluate, latent
 from keras_gen.evaluation.memorisation import memorisation, nearest_training_images
-from keras_gen.evaluation.subject import spelled
 from keras_gen.metrics.bootstrap import bootstrap_error
+from keras_gen.metrics.estimate import spelled
 from keras_gen.metrics.features import FEATURES, FeatureSpace, Read
 from keras_gen.models.adversarial.gan import GAN
 from keras_gen.models.variational.vae import VAE

@@ -64,6 +64,17 @@ class ImageData:
         """The first ``count`` images, or all of them where there are fewer."""
         return dataclasses.replace(self, features={key: values[:count] for key, values in self.features.items()})
 
+    def random_rows(self, count: int, seed: int) -> np.ndarray:
+        """A random subset of ``count`` rows, in order."""
+        return np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(self))[:count])
+
+    def random_subset(self, count: int, seed: int) -> "ImageData":
+        """A random subset of ``count`` images (files are often sorted), or all of them where there are no more."""
+        if count >= len(self):
+            return self
+        rows = self.random_rows(count, seed)
+        return dataclasses.replace(self, features={key: values[rows] for key, values in self.features.items()})
+
     def binarized(self, seed: int = 0) -> "ImageData":
         """Every value drawn once as Bernoulli(level / (levels - 1)): the images become binary and stay as drawn."""
         key = integer("seed", seed) % 2**128

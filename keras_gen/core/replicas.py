@@ -40,6 +40,19 @@ def global_batch_mean(values: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mean) / replica_count()
 
 
+def global_norm(gradients: Sequence[Any]) -> tf.Tensor:
+    """Euclidean norm of all gradients together, those of all replicas summed first, as the optimizer sums them: float32.
+
+    Several replicas exchange their gradients once more for it; None (no gradient) counts as zero.
+    """
+    found = [tf.cast(tf.convert_to_tensor(each), tf.float32) for each in gradients if each is not None]
+    if not found:
+        return tf.constant(0.0)
+    if replica_count() > 1:
+        found = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, found)
+    return tf.linalg.global_norm(found)
+
+
 @contextlib.contextmanager
 def uneven_batch(rows: tf.Tensor) -> Iterator[None]:
     """Within, replicas hold different numbers of examples, this one ``rows``, and ``step_noise`` splits its draw so.

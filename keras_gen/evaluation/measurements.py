@@ -14,11 +14,11 @@ import numpy as np
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.evaluation.memorisation import memorisation
-from keras_gen.evaluation.subject import Subject, chosen, spelled
+from keras_gen.evaluation.subject import Subject
 from keras_gen.losses.divergences import standard_normal_kl
 from keras_gen.metrics.bootstrap import bootstrap_error
 from keras_gen.metrics.density_coverage import density_coverage
-from keras_gen.metrics.estimate import Estimate, mean_with_error
+from keras_gen.metrics.estimate import Estimate, mean_with_error, spelled
 from keras_gen.metrics.frechet import frechet_distance
 from keras_gen.metrics.inception_score import inception_score
 from keras_gen.metrics.kernel_distance import kernel_distance
@@ -147,7 +147,7 @@ def _importance_weighted(subject: Subject) -> Lines:
     """Burda et al. 2016."""
     began, model, test = time.perf_counter(), subject.model, subject.test
     k, count = subject.options["importance_samples"], subject.options.get("importance_images")
-    images = chosen(test, count or len(test), subject.seed)
+    images = test.random_subset(count or len(test), subject.seed).images
     bound = importance_weighted_log_prob(model.log_weight, images, (model.latent_dim,), k, seed=subject.seed)
     return _negative(bound, f"_iw{k}", test, began)
 
@@ -270,7 +270,7 @@ def _sliced_wasserstein(subject: Subject) -> Lines:
 @_measurement("memorisation", missing=_draws)
 def _memorisation(subject: Subject) -> Lines:
     """How near the training images are, in pixels, and in features where these are no pixels."""
-    lines, held_out = [], chosen(subject.test, MEMORISATION_IMAGES, subject.seed)
+    lines, held_out = [], subject.test.random_subset(MEMORISATION_IMAGES, subject.seed).images
     samples, train = subject.fakes[:MEMORISATION_IMAGES], subject.train
     spec, scale = train.image_spec, train.image_spec.levels - 1
     sides: dict[str, Callable[[np.ndarray], np.ndarray]] = {

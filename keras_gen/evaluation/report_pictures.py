@@ -11,7 +11,7 @@ from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.evaluation import latent
 from keras_gen.evaluation.memorisation import nearest_training_images
-from keras_gen.evaluation.subject import Subject, chosen, random_rows
+from keras_gen.evaluation.subject import Subject
 
 COLUMNS = 10
 WALKS = 6
@@ -70,7 +70,7 @@ def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.
 def _completions(subject: Subject) -> Image.Image:
     """``COLUMNS`` images, their upper half, and five completions of it."""
     model, test, seed = subject.model, subject.test, subject.seed
-    spec, rows = test.image_spec, random_rows(test, COLUMNS, seed)
+    spec, rows = test.image_spec, test.random_rows(COLUMNS, seed)
     originals, conditions = test.images[rows], subject.conditions(test, rows)
     known = np.zeros(spec.shape[:2], bool)
     known[: max(1, spec.height // 2)] = True
@@ -82,7 +82,7 @@ def _completions(subject: Subject) -> Image.Image:
 
 
 def _reconstructions(model: Any, test: ImageData, seed: int) -> Image.Image:
-    originals = chosen(test, 3 * COLUMNS, seed)
+    originals = test.random_subset(3 * COLUMNS, seed).images
     copies, spec = latent.reconstructions(model, originals), test.image_spec
     shown = originals.astype(np.float32) / (spec.levels - 1)
     pairs = [np.concatenate([shown[i : i + COLUMNS], copies[i : i + COLUMNS]]) for i in range(0, len(shown), COLUMNS)]

@@ -2,132 +2,39 @@
 
 import math
 import os
-import shutil
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.files import (
-    check_file,
-    check_folder,
-    check_name,
-    read_json,
-    read_text,
-    write_json,
-    written_beside,
-)
-from keras_gen.core.pictures import PNG
+from keras_gen.core.files import check_file, check_folder, check_name, read_text, written_beside
+from keras_gen.evaluation.kept_reports import KeptReport, by_recipe, keep, kept_reports, read_report, seed_of
 
-PICTURES = ("samples", "real_and_fake", "nearest", "completions", "interpolation", "reconstructions", "manifold")
 PLAIN = ("fraction", "ratio", "distance", "score")  # units that a number is read without
 MOST_DIGITS = 6  # after the point
 TITLE = "# Results"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True)  # what is read is the file's own value, not pydantic's
-
-
-class _Metric(_Strict):
-    name: str
-    value: float | None
-    unit: str
-    stderr: float | None = None
-    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    real_images_score: float | None = None
-
-
-class _Published(_Strict):
-    metric: str
-    value: Any
-    source: str
-
-
-class _Named(_Strict):
-    name: str
-
-
-class ShownReport(_Strict):
-    """What the terminal's table reads of a report."""
-
-    schema_: Literal["keras_gen/report/1"] = Field(alias="schema")
-    recipe: str | None = Field(None, pattern=r"^\w[\w.-]*$")  # files are called by it
-    model: _Named
-    metrics: list[_Metric]
-    published: list[_Published] = []
-
-
-class _KeptModel(_Named):
-    class_: str = Field(alias="class")
-    parameters: int
-
-
-class _KeptData(_Named):
-    train: int
-    test: int
-
-
-class _KeptVersions(_Strict):
-    keras: str
-    tensorflow: str
-
-
-class KeptReport(ShownReport):
-    """What RESULTS.md tells of a run beside its numbers; the report of an artifact that lies in no run has not all of it."""
-
-    recipe: str = Field(pattern=r"^\w[\w.-]*$")
-    model: _KeptModel
-    data: _KeptData
-    versions: _KeptVersions
-    command: str
-    epochs: int | None
-    training_seconds: float | None = None
-    seconds: float | None = None
-    seed: int
-    hardware: str
-
-
-def read_report(run: str | os.PathLike) -> dict[str, Any]:
-    """The ``report.json`` of a run folder."""
-    path = Path(run) / "report.json"
-    if not path.is_file():
-        raise InvalidInput(f"{run} has no report.json; run 'keras-gen evaluate {run}' first.")
-    return _checked(path, ShownReport)
-
-
-def _checked(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
-    """The report of a file, whose fields are what the table is going to read; ``InvalidInput`` names the first that is not."""
-    report = read_json(path, "measure the run again with 'keras-gen evaluate'")
-    try:
-        kind.model_validate(report)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"])) or "it"
-        raise InvalidInput(
-            f"{path} is no report that can be kept here: {field}: {problem['msg']}. Measure the run again with "
-            "'keras-gen evaluate', or move the file elsewhere."
-        ) from error
-    return report
-
-
 def rows(report: dict[str, Any]) -> Iterable[tuple[str, str, str, str]]:
     """(metric, value with its error or interval, published value, its source) of each metric."""
     for metric in report["metrics"]:
-        error = metric.get("stderr")
-        value = _written(metric["value"], error)
-        value += " [{:.4g}, {:.4g}]".format(*metric["interval"]) if metric.get("interval") else ""
-        unit = f" {metric['unit']}" if metric["unit"] not in PLAIN else ""
         # What as many real images of another split score: the ceiling at this sample size; RESULTS.md says so.
         ceiling = metric.get("real_images_score")
-        unit += "" if ceiling is None else f" (real {ceiling:.2g})"
+        ceiling = "" if ceiling is None else f" (real {ceiling:.2g})"
         published = [line for line in report.get("published", []) if metric["name"].startswith(line["metric"])]
         values, sources = ("; ".join(str(line[key]) for line in published) for key in ("value", "source"))
-        yield metric["name"], value + unit, values, sources
+        yield metric["name"], _measured(metric) + ceiling, values, sources
+
+
+def _measured(metric: dict[str, Any]) -> str:
+    value = _written(metric["value"], metric.get("stderr"))
+    value += " [{:.4g}, {:.4g}]".format(*metric["interval"]) if metric.get("interval") else ""
+    value += f" over {metric['seeds']} seeds" if metric.get("seeds") else ""
+    return value + (f" {metric['unit']}" if metric["unit"] not in PLAIN else "")
 
 
 def _written(value: float | None, error: float | None) -> str:
@@ -138,6 +45,26 @@ def _written(value: float | None, error: float | None) -> str:
         return f"{value:.4g}"
     digits = 2 if error >= 0.01 else min(MOST_DIGITS, max(4, 1 - math.floor(math.log10(error)))) if error > 0 else 4
     return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def over_seeds(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first report with each metric's mean over all that measured it and, as its ``stderr``, their sample standard
+    deviation; of one report, itself.
+    """
+    if len(reports) == 1:
+        return reports[0]
+    metrics = []
+    for name in dict.fromkeys(metric["name"] for report in reports for metric in report["metrics"]):
+        found = [metric for report in reports for metric in report["metrics"] if metric["name"] == name]
+        numbers = [metric["value"] for metric in found if metric["value"] is not None]
+        if len(numbers) < 2:
+            metrics.append(found[0] if not numbers else next(m for m in found if m["value"] is not None))
+            continue
+        ceilings = [metric["real_images_score"] for metric in found if metric.get("real_images_score") is not None]
+        line = {"value": statistics.fmean(numbers), "stderr": statistics.stdev(numbers), "seeds": len(numbers)}
+        ceiling = {"real_images_score": statistics.fmean(ceilings)} if ceilings else {}
+        metrics.append({"name": name, "unit": found[0]["unit"], **line, **ceiling})
+    return {**reports[0], "metrics": metrics}
 
 
 def print_table(reports: Sequence[dict[str, Any]]) -> None:
@@ -155,7 +82,7 @@ def print_table(reports: Sequence[dict[str, Any]]) -> None:
 
 
 def update(runs: Sequence[str | os.PathLike], folder: str | os.PathLike | None, out: str | os.PathLike | None) -> None:
-    """Prints the runs' table; keeps their reports and pictures in ``folder``; writes its Markdown table to ``out``."""
+    """Prints the runs' tables; keeps their reports and pictures in ``folder``; writes its Markdown table to ``out``."""
     runs = [check_name(run) for run in runs]
     reports = [read_report(run) for run in runs]
     if out is not None:
@@ -165,54 +92,35 @@ def update(runs: Sequence[str | os.PathLike], folder: str | os.PathLike | None, 
     if folder is not None:
         folder = check_folder(folder)
         kept_reports(folder)  # what is there already is ours: nothing else is written over
-        reports = [_checked(run / "report.json", KeptReport) for run in runs]
+        reports = [read_report(run, KeptReport) for run in runs]
+        keep(runs, reports, folder)
     if reports:
         print_table(reports)
-    for run, report in zip(runs, reports):
-        if folder is not None:
-            _keep(run, report, folder)
     if out is not None:
         with written_beside(out) as beside:
             beside.write_text(markdown(folder, os.path.relpath(folder, Path(out).parent)), encoding="utf-8")
 
 
-def kept_reports(folder: Path) -> list[dict[str, Any]]:
-    """The reports kept in ``folder``; any other JSON file there is an ``InvalidInput``."""
-    return [_checked(path, KeptReport) for path in sorted(folder.glob("*.json"))]
-
-
-def _keep(run: Path, report: dict[str, Any], folder: Path) -> None:
-    name = report["recipe"]
-    for key in ("curves", *PICTURES):
-        check_file(folder / f"{name}-{key}.png", begins=PNG)
-    write_json(folder / f"{name}.json", {key: value for key, value in report.items() if key != "history"})
-    pictures = {"curves": run / "curves.png", **{key: run / "pictures" / f"{key}.png" for key in PICTURES}}
-    for key, picture in pictures.items():
-        if picture.is_file():
-            with written_beside(folder / f"{name}-{key}.png") as beside:
-                shutil.copyfile(picture, beside)
-
-
 def markdown(folder: Path, link: str) -> str:
-    """The reports kept in ``folder``: a table, then for each run how it was made, ``<recipe>.md`` if there is one (what
-    fell short and why, in a person's words) and its pictures, linked as below ``link``."""
-    reports = kept_reports(folder)
+    """The reports kept in ``folder``: a table, then for each recipe how its runs were made, ``<recipe>.md`` if there is one
+    (what fell short and why, in a person's words) and its pictures, linked as below ``link``."""
+    recipes = by_recipe(list(kept_reports(folder).values()))
     lines = [
         TITLE,
         "",
         "Written by `keras-gen results --folder results --out RESULTS.md` from the report files in `results/`; a metric's",
         "name carries its protocol (sample count, split, feature space). Numbers of other protocols do not compare. `±` is",
-        "the standard error, `[ ]` a 95 % interval; `real` is what as many real images of another split score: the ceiling at",
-        "this sample size.",
+        "the standard error or, of a mean `over n seeds`, the sample standard deviation of the n trainings' numbers; `[ ]` is a",
+        "95 % interval; `real` is what as many real images of another split score: the ceiling at this sample size.",
         "",
         "| recipe | data | metric | measured | published | source |",
         "|---|---|---|---|---|---|",
     ]
-    for report in reports:
-        lines += [f"| {report['recipe']} | {report['data']['name']} | {' | '.join(row)} |" for row in rows(report)]
-    for report in reports:
-        lines += ["", f"## {report['recipe']}", "", *_how_it_was_made(report), ""]
-        lines += _notes_and_pictures(report["recipe"], folder, link)
+    for name, reports in recipes.items():
+        lines += [f"| {name} | {reports[0]['data']['name']} | {' | '.join(row)} |" for row in rows(over_seeds(reports))]
+    for name, reports in recipes.items():
+        lines += ["", f"## {name}", "", *_how_it_was_made(reports[0]), *_published_otherwise(reports[0])]
+        lines += [*_each_seed(reports), "", *_notes_and_pictures(name, folder, link)]
     return "\n".join(lines) + "\n"
 
 
@@ -221,16 +129,41 @@ def _how_it_was_made(report: dict[str, Any]) -> list[str]:
     model, data, versions = report["model"], report["data"], report["versions"]
     spent = {"training": report.get("training_seconds"), "measuring": report.get("seconds")}
     minutes = " and ".join(f"{seconds / 60:.1f} min of {what}" for what, seconds in spent.items() if seconds)
+    trained = seed_of(report)
+    seed = f"{report['seed']}" if trained in (None, report["seed"]) else f"{trained}, measured with {report['seed']}"
     lines = [
         f"`{report['command']}`: {model['class']} of {model['parameters']:,} weights on {data['name']} ({data['train']:,} "
         f"training and {data['test']:,} test images),",
-        f"{report['epochs']} epochs, {minutes} on {report['hardware']}; seed {report['seed']}; keras {versions['keras']}, "
+        f"{report['epochs']} epochs, {minutes} on {report['hardware']}; seed {seed}; keras {versions['keras']}, "
         f"tensorflow {versions['tensorflow']}.",
     ]
     if preset := report.get("preset"):
         lines.append(
             f"Measured as it ships: `preset:{preset['name']}`, {preset['bytes'] / 1e6:.2f} MB, kernels rounded to bfloat16."
         )
+    return lines
+
+
+def _published_otherwise(report: dict[str, Any]) -> list[str]:
+    """Published numbers that no measured line is of: shown for orientation, since they do not compare."""
+    names = [metric["name"] for metric in report["metrics"]]
+    others = [line for line in report.get("published", []) if not any(n.startswith(line["metric"]) for n in names)]
+    shown = "; ".join(f"{line['metric']} {line['value']} ({line['source']})" for line in others)
+    return [f"Published by another protocol, which no number above compares with: {shown}."] if others else []
+
+
+def _each_seed(reports: Sequence[dict[str, Any]]) -> list[str]:
+    """What the runs of several seeds measured, a column each; pictures and notes are those of the first."""
+    if len(reports) == 1:
+        return []
+    seeds = [f"seed {seed_of(report)}" for report in reports]
+    minutes = [f"{report['training_seconds'] / 60:.1f}" for report in reports if report.get("training_seconds")]
+    spent = f" ({', '.join(minutes)} min of training)" if len(minutes) == len(reports) else ""
+    lines = ["", f"Each training by itself{spent}:", ""]
+    lines += [f"| metric | {' | '.join(seeds)} |", "|---" * (1 + len(seeds)) + "|"]
+    for name in dict.fromkeys(metric["name"] for report in reports for metric in report["metrics"]):
+        cells = [next((_measured(m) for m in each["metrics"] if m["name"] == name), "") for each in reports]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
+from keras_gen.metrics.estimate import spelled
 from keras_gen.metrics.features import FeatureSpace, Read
 
 
@@ -42,13 +43,13 @@ class Subject:
     @functools.cached_property
     def reals(self) -> np.ndarray:
         """A random subset of as many real images."""
-        return chosen(self.real, self.samples, self.seed)
+        return self.real.random_subset(self.samples, self.seed).images
 
     @functools.cached_property
     def others(self) -> np.ndarray | None:
         """As many real images of another split (what a perfect model would draw), or None where it holds fewer."""
         other = self.test if self.real is self.train else self.train
-        return chosen(other, self.samples, self.seed) if len(other) >= self.samples else None
+        return other.random_subset(self.samples, self.seed).images if len(other) >= self.samples else None
 
     @functools.cached_property
     def fake_read(self) -> Read:
@@ -79,18 +80,3 @@ class Subject:
     def conditions(self, data: ImageData, rows: Any = slice(None)) -> dict[str, np.ndarray]:
         """What the model wants to know beside an image: the data's labels, say."""
         return {name: data.features[name][rows] for name in self.model.condition_spec()}
-
-
-def spelled(count: int) -> str:
-    """A count as names hold it: ``10k``, ``359``."""
-    return f"{count // 1000}k" if count % 1000 == 0 else str(count)
-
-
-def random_rows(data: ImageData, count: int, seed: int) -> np.ndarray:
-    """A random subset of ``count`` rows of the data, in order."""
-    return np.sort(np.random.Generator(np.random.Philox(key=seed)).permutation(len(data))[:count])
-
-
-def chosen(data: ImageData, count: int, seed: int) -> np.ndarray:
-    """A random subset of ``count`` images (files are often sorted), or all of them."""
-    return data.images if count >= len(data) else data.images[random_rows(data, count, seed)]

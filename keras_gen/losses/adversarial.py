@@ -103,6 +103,10 @@ class Objective:
         needs_reals: the generator's loss compares its fakes with the reals of the batch.
         logarithmic: a loss of probabilities, for which a critic must be free to be sure.
         bounded: the discriminator's loss has a lower bound, so that it needs no constraint and no penalty.
+        threshold: the logit above which the discriminator takes an image for real, for its accuracy; None: it decides
+            nothing by one logit alone.
+        estimates_distance: the generator pays ``-f(G(z))``, so that the critic's mean on reals minus that on fakes is what the
+            two play for: with a critic of slope 1 the Wasserstein distance (Arjovsky et al. 2017, section 3).
     """
 
     name: str
@@ -111,6 +115,8 @@ class Objective:
     needs_reals: bool = False
     logarithmic: bool = False
     bounded: bool = True
+    threshold: float | None = None
+    estimates_distance: bool = False
 
     @classmethod
     def from_any(cls, objective: Any) -> "Objective":
@@ -147,17 +153,27 @@ class Objective:
 
 OBJECTIVES = Registry("adversarial objective")
 for _objective in (
-    Objective("minimax", minimax_generator_loss, minimax_discriminator_loss, logarithmic=True),
-    Objective("non_saturating", non_saturating_generator_loss, minimax_discriminator_loss, logarithmic=True),
-    Objective("least_squares", least_squares_generator_loss, least_squares_discriminator_loss),
+    Objective("minimax", minimax_generator_loss, minimax_discriminator_loss, logarithmic=True, threshold=0.0),
+    Objective(
+        "non_saturating", non_saturating_generator_loss, minimax_discriminator_loss, logarithmic=True, threshold=0.0
+    ),
+    # Of least squares the midpoint between the two targets.
+    Objective("least_squares", least_squares_generator_loss, least_squares_discriminator_loss, threshold=0.5),
     # Targets -1, 1, 0: the Pearson chi^2 divergence of p + q and 2 q (Mao et al. 2017, eq. 8).
     Objective(
         "least_squares_chi2",
         functools.partial(least_squares_generator_loss, wanted=0.0),
         functools.partial(least_squares_discriminator_loss, fake=-1.0),
+        threshold=0.0,
     ),
-    Objective("wasserstein", wasserstein_generator_loss, wasserstein_discriminator_loss, bounded=False),
-    Objective("hinge", wasserstein_generator_loss, hinge_discriminator_loss),
+    Objective(
+        "wasserstein",
+        wasserstein_generator_loss,
+        wasserstein_discriminator_loss,
+        bounded=False,
+        estimates_distance=True,
+    ),
+    Objective("hinge", wasserstein_generator_loss, hinge_discriminator_loss, threshold=0.0, estimates_distance=True),
     Objective(
         "relativistic_average",
         relativistic_average_generator_loss,

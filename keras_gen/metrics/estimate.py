@@ -16,6 +16,11 @@ class Estimate(NamedTuple):
     n: int
 
 
+def spelled(count: int) -> str:
+    """A count as names of metrics hold it: ``10k``, ``359``."""
+    return f"{count // 1000}k" if count % 1000 == 0 else str(count)
+
+
 def mean_with_error(values: Any) -> Estimate:
     """The mean of ``[n]`` numbers and its standard error, in float64. NaN or infinity is an ``InvalidInput``."""
     values = np.asarray(values, np.float64)

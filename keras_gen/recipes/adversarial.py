@@ -1,11 +1,14 @@
 """What the recipes of two-player models share."""
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pydantic
 
 import keras_gen as kg
 from keras_gen.recipes.recipe import Augmentation, PositiveFloat, PositiveInt, Rate, Recipe
+
+BEST = "best.keras"  # in the run folder
 
 
 class AdversarialRecipe(Recipe):
@@ -27,6 +30,37 @@ class AdversarialRecipe(Recipe):
     critic_steps: PositiveInt = 1
     # Of the generator's moving average, which samples are drawn with; None keeps none.
     ema_decay: Rate | None = None
+    # Epochs from one FID on validation images to the next, the best model so far kept as ``best.keras``; None: neither.
+    fid_every: PositiveInt | None = None
+    # The model that the run ends with: of the last epoch, or the best by that FID.
+    keep: Literal["last", "best"] = "last"
+
+    @pydantic.model_validator(mode="after")
+    def _best_by_something(self) -> "AdversarialRecipe":
+        if self.keep == "best" and self.fid_every is None:
+            raise ValueError("keep=best wants fid_every, the epochs from one FID to the next")
+        return self
+
+    def callbacks(self, folder: Path, training: Any, validation: Any, first_epoch: int) -> list[Any]:
+        """``Diversity``, and ``FeatureFID`` where it is asked for."""
+        from keras_gen.training.diversity import Diversity
+        from keras_gen.training.feature_fid import FeatureFID
+        from keras_gen.training.history import best_of, read_history
+
+        watching: list[Any] = [Diversity(training, seed=self.seed)]
+        if self.fid_every is not None:
+            fid = FeatureFID(validation, self.fid_every, seed=self.seed, keep=folder / BEST)
+            fid.best = best_of(read_history(folder / "history.jsonl"), fid.metric, first_epoch)
+            watching.append(fid)
+        return watching
+
+    def final_model(self, model: Any, folder: Path) -> Any:
+        """The last, or ``best.keras``."""
+        if self.keep == "last":
+            return model
+        from keras_gen.training.checkpoints import load_checked
+
+        return load_checked(folder / BEST, like=model)
 
     def model_options(self) -> dict[str, Any]:
         """Arguments that every two-player model takes."""

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 import pydantic
@@ -143,6 +144,18 @@ class Recipe(pydantic.BaseModel):
         made = self.network(spec)
         self.compile(made, steps)
         return made
+
+    def callbacks(self, folder: Path, training: Any, validation: Any, first_epoch: int) -> list[Any]:
+        """Callbacks that watch this family's trainings beside those that watch all; what they add to the logs is kept.
+
+        Args:
+            folder: the run's. training, validation: its ``ImageData``. first_epoch: how many epochs lie behind.
+        """
+        return []
+
+    def final_model(self, model: Any, folder: Path) -> Any:
+        """The model that a run ends with: the trained one, or one that the callbacks kept in ``folder``."""
+        return model
 
     @property
     def evaluation(self) -> dict[str, Any]:

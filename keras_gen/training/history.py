@@ -1,6 +1,7 @@
 """What a run leaves behind to look at: one JSON line an epoch, curves, sample grids from fixed noise."""
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import append_line, read_bytes, written_beside
 from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture
+
+COLUMNS = 4  # of panels in a row
 
 
 class HistoryLog(keras.callbacks.Callback):
@@ -63,6 +66,11 @@ def read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
     return lines
 
 
+def best_of(history: list[dict[str, Any]], name: str, epochs: int) -> float:
+    """The smallest of one of the numbers over the first ``epochs`` epochs; infinite where none of them has it."""
+    return min((line[name] for line in history if name in line and line["epoch"] <= epochs), default=math.inf)
+
+
 def _checked(line: Any) -> dict[str, Any]:
     numbers = isinstance(line, dict) and all(type(value) in (int, float) for value in line.values())
     if not numbers or type(line.get("epoch")) is not int or line["epoch"] < 1 or "seconds" not in line:
@@ -71,21 +79,30 @@ def _checked(line: Any) -> dict[str, Any]:
 
 
 def draw_curves(history: list[dict[str, Any]], path: str | os.PathLike) -> None:
-    """One panel a metric, training and validation together, written to ``path`` as PNG."""
+    """One panel a metric, four in a row, training and validation together, written to ``path`` as PNG."""
     from matplotlib.figure import Figure  # not pyplot: no display, no global state
 
-    names = [name for name in history[0] if name not in ("epoch", "seconds")] if history else []
-    panels = [name for name in names if not name.startswith("val_")]
+    names = [
+        name for name in dict.fromkeys(key for line in history for key in line) if name not in ("epoch", "seconds")
+    ]
+    panels = list(dict.fromkeys(name.removeprefix("val_") for name in names))
     if not panels:
         return
-    figure = Figure(figsize=(4 * len(panels), 3), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+    columns = min(len(panels), COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, name in zip(places, panels):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
-            if key in names:
-                axes.plot([line["epoch"] for line in history], [line.get(key) for line in history], label=label)
+            # A number that few epochs have is a line through those, each marked.
+            known = [(line["epoch"], line[key]) for line in history if key in line]
+            if known:
+                axes.plot(*zip(*known), marker="." if len(known) < len(history) else None, label=label)
         axes.set(title=name.replace("_", " "), xlabel="epoch")
         axes.grid(alpha=0.3)
         axes.legend()
+    for axes in places:
+        axes.remove()
     with written_beside(path) as beside:
         figure.savefig(beside, dpi=100)
 

@@ -1,6 +1,7 @@
 """The two-player step, once, for every adversarial model."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import contextlib
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ from keras_gen.core.checks import integer, rate
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec
-from keras_gen.core.replicas import fit_for_policy, global_mean, step_noise, steps_made
+from keras_gen.core.replicas import fit_for_policy, global_mean, global_norm, step_noise, steps_made
 from keras_gen.layers.spectral_normalization import advance_buffers
 from keras_gen.losses.adversarial import checked_per_example
 from keras_gen.models.adversarial.turns import ORDERS, CompiledPhases, CriticSchedule
@@ -20,6 +21,8 @@ from keras_gen.training.ema import copy_of, update_average
 from keras_gen.training.optimizer_pair import OptimizerPair
 
 Batch = Mapping[str, tf.Tensor]
+LOSSES = ("discriminator_loss", "generator_loss")
+GRADIENT_NORMS = ("discriminator_gradient_norm", "generator_gradient_norm")
 
 
 class AdversarialModel(GenerativeModel):
@@ -36,6 +39,9 @@ class AdversarialModel(GenerativeModel):
         phase                         steps that differ and are compiled apart: long critic turns, a network that grows
 
     and a layer with a method ``advance`` moves its buffers there, once a turn however often its network is called.
+
+    Logs hold the mean over an epoch of what each side pays, and of the norm of its gradients; ``track`` adds numbers that an
+    answer finds on its way.
 
     Args:
         critic_steps: discriminator turns a step, each on a batch of its own.
@@ -74,8 +80,10 @@ class AdversarialModel(GenerativeModel):
         ema_decay = None if ema_decay is None else rate("ema_decay", ema_decay)
         self.ema_decay = ema_decay
         self.generator_moves = True
-        self.discriminator_loss_tracker = keras.metrics.Mean("discriminator_loss")
-        self.generator_loss_tracker = keras.metrics.Mean("generator_loss")
+        self._held_out_alone = False
+        self.trackers: dict[str, keras.metrics.Mean] = {}
+        self.track(*LOSSES)
+        self.track(*GRADIENT_NORMS, training_alone=True)
         self.generator_optimizer = self.discriminator_optimizer = None
 
     def get_config(self) -> dict[str, Any]:
@@ -234,7 +242,7 @@ class AdversarialModel(GenerativeModel):
             scaled = self._scaled(per_example, self.generator_side, self.generator_optimizer)
         weights = _weights(self.generator_side)
         generators = self.generator_optimizer, tape.gradient(scaled, weights), weights
-        self.generator_loss_tracker.update_state(per_example)
+        self.observe("generator_loss", per_example)
         self._move(*generators)
         if self.order == "simultaneous":
             self._move(*discriminators)
@@ -245,14 +253,51 @@ class AdversarialModel(GenerativeModel):
         """Both losses on held-out images, nothing moved."""
         noise = self._noise(data, turn=-1)
         fakes = self.make_fakes(data, noise, training=False)
-        self.discriminator_loss_tracker.update_state(self.discriminator_loss(data, fakes, training=False))
-        self.generator_loss_tracker.update_state(self.generator_loss(data, fakes, training=False))
+        self.observe("discriminator_loss", self.discriminator_loss(data, fakes, training=False))
+        self.observe("generator_loss", self.generator_loss(data, fakes, training=False))
         return self.get_metrics_result()
+
+    # --- what is watched --------------------------------------------------------------------------------------------
+
+    def track(self, *names: str, training_alone: bool = False) -> None:
+        """Adds means over an epoch to the logs, which ``observe`` feeds; ``training_alone``: held-out images have none."""
+        for name in names:
+            self.trackers[name] = keras.metrics.Mean(name)
+            self.trackers[name].training_alone = training_alone
+
+    def observe(self, name: str, values: tf.Tensor, weight: tf.Tensor | None = None) -> None:
+        """Counts the values of a tracked number, one for each example ``[b]``, or one for the step."""
+        self.trackers[name].update_state(values, sample_weight=weight)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The means over an epoch of what each side pays."""
-        return [self.discriminator_loss_tracker, self.generator_loss_tracker]
+        """The means over an epoch, of held-out images while these are measured."""
+        return [each for each in self.trackers.values() if not (self._held_out_alone and each.training_alone)]
+
+    def reset_metrics(self) -> None:
+        """All of them, whatever is being measured."""
+        for each in self.trackers.values():
+            each.reset_state()
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``BatchMethods``."""
+        with self._held_out_metrics():
+            return super().evaluate(*args, **kwargs)
+
+    def test_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """See ``BatchMethods``."""
+        with self._held_out_metrics():
+            return super().test_on_batch(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _held_out_metrics(self) -> Iterator[None]:
+        self._held_out_alone = True
+        try:
+            yield
+        finally:
+            self._held_out_alone = False
+
+    # --- within a step ----------------------------------------------------------------------------------------------
 
     def _discriminator_turn(self, batch: Batch, fakes: Any) -> tuple:
         """What ``_move`` takes of the discriminator's side, nothing moved but its buffers."""
@@ -261,14 +306,19 @@ class AdversarialModel(GenerativeModel):
         with tf.GradientTape() as tape:
             per_example = self._paid(self.discriminator_loss, batch, fakes, training=True)
             scaled = self._scaled(per_example, self.discriminator_side, self.discriminator_optimizer)
-        self.discriminator_loss_tracker.update_state(per_example)
+        self.observe("discriminator_loss", per_example)
         weights = _weights(self.discriminator_side)
         return self.discriminator_optimizer, tape.gradient(scaled, weights), weights
 
     def _move(self, optimizer: keras.optimizers.Optimizer, gradients: list, weights: list) -> None:
         """One side's update, and what follows it."""
+        of_discriminator = optimizer is self.discriminator_optimizer
+        norm = global_norm(gradients) / optimizer.scale_loss(tf.constant(1.0))
+        # A step of float16 that overflowed is no step.
+        seen = tf.math.is_finite(norm)
+        self.observe(GRADIENT_NORMS[0 if of_discriminator else 1], tf.where(seen, norm, 0.0), tf.cast(seen, tf.float32))
         optimizer.apply(gradients, weights)
-        if optimizer is self.discriminator_optimizer:
+        if of_discriminator:
             self.after_discriminator_update()
         else:
             for average, network in zip(self.averages, self.generator_side):

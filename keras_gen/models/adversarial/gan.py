@@ -31,6 +31,7 @@ from keras_gen.networks.gan_pairs import PAIRS
 
 MIXING = -2  # the turn of `step_noise` that places points between reals and fakes; evaluation's is -1
 NOISES = {"normal": Normal, "uniform": Uniform}
+ACCURACIES, DISTANCE = ("accuracy_on_reals", "accuracy_on_fakes"), "wasserstein_estimate"
 CLASS_WEIGHTS = (1.0, 0.1)  # Gulrajani et al. 2017's code
 MOST_FOR_THE_MEAN = 10_000  # images of a dataset
 
@@ -60,7 +61,9 @@ class GAN(AdversarialModel):
             generator's; None for (1, 0.1) (Gulrajani et al. 2017).
         objective: a name of ``losses.adversarial.OBJECTIVES`` (``"non_saturating"``, ``"minimax"``, ``"least_squares"``,
             ``"least_squares_chi2"``, ``"wasserstein"``, ``"hinge"``, ``"relativistic_average"``), a pair of functions
-            ``(f(fake_logits), f(real_logits, fake_logits))`` of ``[b]`` each, or an ``Objective``.
+            ``(f(fake_logits), f(real_logits, fake_logits))`` of ``[b]`` each, or an ``Objective``. It says what logs show: the
+            discriminator's ``accuracy_on_reals`` and ``accuracy_on_fakes`` where a logit decides, ``wasserstein_estimate``
+            where the critic's means are what is played for.
         penalty: a name of ``losses.penalties.PENALTIES`` (``"gradient"``, ``"one_sided_gradient"``, ``"r1"``, ``"r2"``,
             ``"drift"``), a function of the critic's gradients ``[b, h, w, c]`` between reals and fakes that gives ``[b]``, a
             ``Penalty``, a list of these, or None.
@@ -123,6 +126,9 @@ class GAN(AdversarialModel):
         PAPERS.get(paper or "dcgan")
         self._make_networks(generator, discriminator)
         check_agreement(self.objective, self.penalties, constraint, self.discriminator, self.generator_batch)
+        self.track(*(ACCURACIES if self.objective.threshold is not None else ()))
+        self.track(*((DISTANCE,) if self.objective.estimates_distance else ()))
+        self.track(*(("penalty",) if self.penalties else ()), training_alone=True)
         self.finish()
 
     def _checked_class_weights(self, weights: Sequence[float] | None) -> list[float] | None:
@@ -285,9 +291,21 @@ class GAN(AdversarialModel):
             "fakes": lambda: tape.gradient(fake_sums, fakes["image"]),
             "between": lambda: self._slope_between(reals, fakes, training),
         }
-        places = {penalty.at for penalty in self.penalties} if training else ()
-        values = {place: seen[place]() for place in places}
-        return paid + sum(penalty(values[penalty.at]) for penalty in self.penalties if training)
+        self._watch(real_logits, fake_logits)
+        if not training or not self.penalties:
+            return paid
+        values = {place: seen[place]() for place in {penalty.at for penalty in self.penalties}}
+        penalties = sum(penalty(values[penalty.at]) for penalty in self.penalties)
+        self.observe("penalty", penalties)
+        return paid + penalties
+
+    def _watch(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> None:
+        """Of the verdicts of a turn, which are there already: the share that is right, and how far apart they lie."""
+        if (threshold := self.objective.threshold) is not None:
+            for name, right in zip(ACCURACIES, (real_logits > threshold, fake_logits < threshold)):
+                self.observe(name, per_example(right))
+        if self.objective.estimates_distance:
+            self.observe(DISTANCE, per_example(real_logits) - per_example(fake_logits))
 
     def generator_loss(self, batch: Batch, fakes: Batch, training: bool) -> tf.Tensor:
         """The objective's, on the fakes, beside the reals where it compares them, and the auxiliary classifier's: ``[b]``."""
