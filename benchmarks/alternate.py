@@ -19,6 +19,8 @@ RESULTS = Path(__file__).with_name("results.jsonl")
 PACKAGES = ("numpy", "tensorflow", "tensorflow-cpu", "keras", "torch", "onnxruntime")
 # Both libraries' worker threads spin for some milliseconds after their last work; the next side need not pay for that.
 SECONDS_BETWEEN = 0.02
+CLOCKS = {"wall": time.perf_counter, "CPU": time.process_time}
+clock = "wall"
 
 
 def arguments(description: str, rounds: int, seconds_warm_up: float = 5.0) -> argparse.Namespace:
@@ -28,11 +30,23 @@ def arguments(description: str, rounds: int, seconds_warm_up: float = 5.0) -> ar
     parser.add_argument(
         "--warm-up", type=float, default=seconds_warm_up, help=f"seconds of each side before ({seconds_warm_up:g})"
     )
+    parser.add_argument(
+        "--one-core", action="store_true", help="CPU time on one core: what a busy machine still leaves comparable"
+    )
     parser.add_argument("--record", action="store_true", help=f"append the figures to {RESULTS.name}")
     options = parser.parse_args()
+    if options.one_core:
+        global clock
+        clock = "CPU"
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before either library starts its threads
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}; give an integer of at least 1")
     return options
+
+
+def cores() -> int:
+    """How many cores this process may use: PyTorch's threads, which it does not count itself."""
+    return len(os.sched_getaffinity(0))
 
 
 def alternate(sides: Mapping[str, Callable[[], None]], rounds: int, seconds_warm_up: float) -> dict[str, list[float]]:
@@ -46,13 +60,13 @@ def alternate(sides: Mapping[str, Callable[[], None]], rounds: int, seconds_warm
         side()
         while time.perf_counter() - start < seconds_warm_up:
             side()
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    now, times = CLOCKS[clock], {name: [] for name in sides}
     for turn in range(rounds):
         for name in list(sides)[:: -1 if turn % 2 else 1]:
             time.sleep(SECONDS_BETWEEN)
-            start = time.perf_counter()
+            start = now()
             sides[name]()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(now() - start)
     return times
 
 
@@ -85,7 +99,7 @@ def report(
     for name, row in figures.items():
         print(f"{name:{width}}  median {row['median_ms']:8.2f} ms  min {row['min_ms']:8.2f} ms{_verdict(row)}")
     others_share = cpu_share_taken_by_others()
-    if others_share is not None:
+    if others_share is not None and clock == "wall":
         print(f"{others_share:.0%} of the CPU time went to others; beyond a few percent, wait for a quiet machine.")
     if record:
         with RESULTS.open("a", encoding="utf-8") as file:
@@ -142,7 +156,8 @@ def _circumstances(rounds: int, steps: int, ours: str | None, others: float | No
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
+        "clock": clock,
         "cpu_share_taken_by_others": others,
         "versions": versions,
         "rounds": rounds,

@@ -5,24 +5,26 @@ One discriminator and one generator turn a step, the fakes of the first serving 
 """
 
 import functools
-import os
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from alternate import alternate, arguments, report
+from alternate import alternate, arguments, cores, report
 from feeding import digits, keras_execution, numpy_batches, turn
 from torch import nn
 
 import keras_gen
 
 BATCH, LATENT, WIDTH, STEPS = 64, 100, 64, 16
-OURS, CONTIGUOUS, CHANNELS_LAST = "keras_gen", "torch", "torch channels_last"
+OURS, BFLOAT16, CONTIGUOUS, CHANNELS_LAST = "keras_gen", "keras_gen mixed_bfloat16", "torch", "torch channels_last"
 TUNED = "torch channels_last, fused Adam, frozen critic"
 
 
-def torch_networks() -> tuple[nn.Module, nn.Module]:
-    """The layers of ``networks/dcgan.py``, in place where PyTorch's example works in place."""
+def torch_networks(normalized: bool = True) -> tuple[nn.Module, nn.Module]:
+    """The layers of ``networks/dcgan.py``, in place where PyTorch's example works in place.
+
+    ``normalized``: batch normalization in the discriminator.
+    """
     convolution = functools.partial(nn.Conv2d, kernel_size=4, stride=2, padding=1)
     transposed = functools.partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1)
     generator = nn.Sequential(
@@ -40,7 +42,7 @@ def torch_networks() -> tuple[nn.Module, nn.Module]:
         convolution(1, WIDTH, bias=False),
         nn.LeakyReLU(0.2, inplace=True),
         convolution(WIDTH, 2 * WIDTH, bias=False),
-        nn.BatchNorm2d(2 * WIDTH),
+        *([nn.BatchNorm2d(2 * WIDTH)] if normalized else []),
         nn.LeakyReLU(0.2, inplace=True),
         nn.Flatten(),
         nn.Linear(7 * 7 * 2 * WIDTH, 1),
@@ -80,9 +82,9 @@ def torch_execution(images: np.ndarray, layout: torch.memory_format, tuned: bool
     return step
 
 
-def check_same_size(model: keras_gen.GAN) -> None:
+def check_same_size(model: keras_gen.GAN, torch_pair: tuple[nn.Module, nn.Module]) -> None:
     """Both libraries' networks have equally many trainable parameters, or there is nothing to compare."""
-    for ours, theirs in zip((model.generator, model.discriminator), torch_networks()):
+    for ours, theirs in zip((model.generator, model.discriminator), torch_pair):
         count = sum(int(np.prod(weight.shape)) for weight in ours.trainable_variables)
         torch_count = sum(weight.numel() for weight in theirs.parameters())
         assert count == torch_count, f"{ours.name} has {count} parameters in keras_gen, {torch_count} in PyTorch"
@@ -92,19 +94,21 @@ def check_same_size(model: keras_gen.GAN) -> None:
 def main() -> None:
     """The command."""
     options = arguments(__doc__, rounds=30)
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(cores())
     images = digits()
-    model = keras_gen.GAN(keras_gen.ImageSpec(28, 28, 1), latent_dim=LATENT)
-    model.compile()
-    check_same_size(model)
-    sides = {
-        OURS: keras_execution(model, images, BATCH),
+    sides = {}
+    for name, policy in ((OURS, "float32"), (BFLOAT16, "mixed_bfloat16")):
+        model = keras_gen.GAN(keras_gen.ImageSpec(28, 28, 1), latent_dim=LATENT, width=WIDTH, dtype=policy)
+        model.compile()
+        sides[name] = keras_execution(model, images, BATCH)
+    check_same_size(model, torch_networks())
+    sides |= {
         CONTIGUOUS: torch_execution(images, torch.contiguous_format),
         CHANNELS_LAST: torch_execution(images, torch.channels_last),
         TUNED: torch_execution(images, torch.channels_last, tuned=True),
     }
     times = alternate({name: turn(side, STEPS) for name, side in sides.items()}, options.rounds, options.warm_up)
-    others, targets = [CONTIGUOUS, CHANNELS_LAST, TUNED], {CONTIGUOUS: 1.2, CHANNELS_LAST: 1.2}
+    others, targets = [BFLOAT16, CONTIGUOUS, CHANNELS_LAST, TUNED], {CONTIGUOUS: 1.3, CHANNELS_LAST: 1.3}
     report(times, steps=STEPS, ours=OURS, others=others, targets=targets, record=options.record)
 
 
