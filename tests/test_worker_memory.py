@@ -30,6 +30,15 @@ def test_grows(opened, n):
     say(f"test-{n}")
 """
 
+CHANGING = """
+import os
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ["PYTEST_XDIST_WORKER"] not in ("gw0", "gw1"):
+        items.reverse()
+"""
+
 
 def run(folder, bytes_a_test, *words):
     (folder / "test_growing.py").write_text(TESTS.replace("BYTES", str(bytes_a_test)))
@@ -49,6 +58,12 @@ def test_a_worker_that_has_grown_is_replaced_and_every_test_runs_once(tmp_path):
     assert len(a_process) >= 4 and max(a_process.values()) < 15
     assert sorted(closed) == sorted(a_process)  # each ended as a session does
     assert "crash" not in result.stdout and "MiB" not in result.stdout
+
+
+def test_tests_that_change_while_they_run_are_said(tmp_path):
+    (tmp_path / "conftest.py").write_text(CHANGING)
+    result, *_ = run(tmp_path, 20 * 2**20, "-n", "2", "--dist", "worksteal", "--worker-memory", "0.3")
+    assert result.returncode == 4 and "changed while they ran" in result.stdout + result.stderr, result.stdout
 
 
 def test_a_run_with_too_large_a_worker_fails_and_names_its_test(tmp_path):

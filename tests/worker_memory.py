@@ -123,6 +123,14 @@ class Retiring(WorkStealingScheduling):
     def retire(self, node):
         self.retired.add(node)
 
+    def add_node_collection(self, node, collection):
+        """Tests are told to a worker by their number, so what a new one finds must be what the first ones found."""
+        if self.collection is not None and list(collection) != self.collection:
+            pytest.exit(
+                "The tests were changed while they ran; run them again.", returncode=pytest.ExitCode.USAGE_ERROR
+            )
+        super().add_node_collection(node, collection)
+
     def check_schedule(self):
         for node in self.retired & set(self.nodes):
             not_begun = self.node2pending[node][MIN_PENDING:]
