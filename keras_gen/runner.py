@@ -101,7 +101,8 @@ def _prepared(recipe: Recipe, strategy: Any, download: bool, measured: bool) -> 
     if measured:
         from keras_gen.evaluation.report import check_evaluation
 
-        check_evaluation(model, training, load_data(recipe.data, "test", download=download), **recipe.evaluation)
+        options = _with_validation(recipe.evaluation, recipe.data, download)
+        check_evaluation(model, training, load_data(recipe.data, "test", download=download), **options)
     return model, training, validation
 
 
@@ -254,12 +255,25 @@ def _evaluate(
     options = {**(recipe.evaluation if recipe else {}), **{key: value for key, value in given.items() if value}}
     if target.is_artifact:  # what needs the live model's densities
         options = {key: value for key, value in options.items() if not key.startswith("importance")}
+    options = _with_validation(options, source, download)
     training, test = (load_data(source, split, download=download) for split in ("train", "test"))
     splits = {"train": training, "test": test}
     if reference:
         options["reference"] = splits.get(reference) or load_data(source, reference, download=download)
     about = {**target.about(source), **(about or {})}
     return measure(model, training, test, seed=seed, name=target.name, out=folder, about=about, **options)
+
+
+def _with_validation(options: Mapping[str, Any], source: str, download: bool) -> dict[str, Any]:
+    """Options of an evaluation, with the validation images in place of ``parzen`` where that score is asked for."""
+    from keras_gen.data import load as load_data
+
+    options = dict(options)
+    wanted = options.pop("parzen", False)
+    metrics = options.get("metrics")
+    if "parzen" in metrics if metrics else wanted:
+        options["validation"] = load_data(source, "validation", download=download)
+    return options
 
 
 def export(

@@ -26,6 +26,7 @@ from keras_gen.training.animation import LONGEST_SIDE, MOST_FRAMES, write_animat
 from keras_gen.training.diversity import Diversity, spread
 from keras_gen.training.feature_fid import FeatureFID
 from keras_gen.training.history import best_of, draw_curves
+from keras_gen.training.progress import shown
 
 SPEC = kg.ImageSpec(2, 2, 1, 17)
 BATCH, LATENT, SEED = 8, 3, 4
@@ -330,6 +331,12 @@ def test_a_run_ends_with_its_best_model_also_after_a_resume(tmp_path):
     assert run(resumed, "--resume") == lines
     assert (resumed / "samples.gif").read_bytes() == (whole / "samples.gif").read_bytes()
     assert all(map(np.array_equal, kg.load(resumed).get_weights(), kg.load(whole).get_weights()))
+
+
+def test_the_line_of_an_epoch_holds_what_fits():
+    few = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0}
+    many = {**few, **dict.fromkeys("abcd", 0.0), "val_fid2k_x": 3.0}
+    assert shown(few) == few and set(shown(many)) == {"loss", "val_loss", "val_fid2k_x"}
 
 
 def test_the_best_wants_something_to_be_best_by():

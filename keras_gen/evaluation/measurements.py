@@ -19,11 +19,13 @@ from keras_gen.losses.divergences import standard_normal_kl
 from keras_gen.metrics.bootstrap import bootstrap_error
 from keras_gen.metrics.density_coverage import density_coverage
 from keras_gen.metrics.estimate import Estimate, mean_with_error, spelled
+from keras_gen.metrics.features import pixels
 from keras_gen.metrics.frechet import frechet_distance
 from keras_gen.metrics.inception_score import inception_score
 from keras_gen.metrics.kernel_distance import kernel_distance
 from keras_gen.metrics.likelihood import bits_per_dim, importance_weighted_log_prob
 from keras_gen.metrics.moments import Moments
+from keras_gen.metrics.parzen import parzen_score
 from keras_gen.metrics.precision_recall import precision_recall
 from keras_gen.metrics.sliced_wasserstein import laplacian_swd
 
@@ -31,6 +33,7 @@ PRECISION_NEIGHBOURS = 3  # k of precision and recall (Kynkaanniemi et al. 2019)
 COVERAGE_NEIGHBOURS = 5  # k of density and coverage (Naeem et al. 2020)
 SUBSET, SUBSETS = 1_000, 100  # of the kernel distance (Binkowski et al. 2018)
 SPLITS = 10  # of the Inception Score (Salimans et al. 2016)
+PARZEN_IMAGES = 1_000  # of the validation split, on which the windows' width is chosen (Goodfellow et al. 2014)
 MEMORISATION_IMAGES = 1_000  # enough for a median; every one is compared with the whole training set
 # Resampling a Frechet distance costs an eigendecomposition a time: seconds each beyond this many dimensions.
 WIDEST_RESAMPLED = 256
@@ -251,6 +254,27 @@ def _density_coverage(subject: Subject) -> Lines:
     """Naeem et al. 2020."""
     began = time.perf_counter()
     return _pair(subject, ("density", "coverage"), density_coverage, COVERAGE_NEIGHBOURS, began)
+
+
+def _no_validation(subject: Subject) -> str | None:
+    if subject.validation is None:
+        return "the width of its windows is chosen on validation images; give validation."
+    return _draws(subject)
+
+
+@_measurement("parzen", missing=_no_validation)
+def _parzen(subject: Subject) -> Lines:
+    """Goodfellow et al. 2014; beside it what as many training images score in the samples' place."""
+    began, spec, test = time.perf_counter(), subject.test.image_spec, subject.test
+    held_out = subject.validation.random_subset(PARZEN_IMAGES, subject.seed).images
+    sides = pixels(held_out, spec), pixels(test.images, spec)
+    score, sigma = parzen_score(pixels(subject.fakes, spec), *sides)
+    ceiling = None
+    if len(subject.train) >= subject.samples:
+        some = subject.train.random_subset(subject.samples, subject.seed).images
+        ceiling = parzen_score(pixels(some, spec), *sides).score.value
+    name, unit = f"parzen_{spelled(subject.samples)}_{test.split}", "nats of Parzen windows, no likelihood"
+    return [_line(name, score, unit, test.split, began, sigma=sigma, real_images_score=ceiling)]
 
 
 def _too_small_for_pyramids(subject: Subject) -> str | None:

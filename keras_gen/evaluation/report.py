@@ -39,6 +39,7 @@ def evaluate(
     features: str | None = None,
     metrics: Sequence[str] | None = None,
     reference: ImageData | None = None,
+    validation: ImageData | None = None,
     importance_samples: int | None = None,
     importance_images: int | None = None,
     name: str | None = None,
@@ -61,6 +62,7 @@ def evaluate(
             ``"inception_v3"``, ``"inception_v3:WEIGHTS.h5"``, ``"pixels"``; default: ``default_space`` of the data set.
         metrics: names of ``MEASUREMENTS``; default: all that apply.
         reference: the split that samples are compared with: ``train``, ``test`` or a third.
+        validation: the split on which Parzen windows choose their width; None leaves that score out.
         importance_samples: k of the importance-weighted bound (models with ``log_weight``); None leaves it out.
         importance_images: how many test images it is taken on; default: all.
         name: what the report calls the model; default: the model's own name.
@@ -82,6 +84,7 @@ def evaluate(
         features=features,
         metrics=metrics,
         reference=reference,
+        validation=validation,
         **options,
     )
     real = subject.real
@@ -122,16 +125,18 @@ def check_evaluation(
     features: str | None = None,
     metrics: Sequence[str] | None = None,
     reference: ImageData | None = None,
+    validation: ImageData | None = None,
     importance_samples: int | None = None,
     importance_images: int | None = None,
 ) -> tuple[Subject, dict[str, Measurement]]:
     """What ``evaluate`` would measure with these arguments, and on what; its ``InvalidInput`` if it would refuse them."""
-    _check(model, train, test, reference, samples, importance_samples, importance_images)
+    splits = {"train": train, "test": test, "reference": reference, "validation": validation}
+    _check(model, splits, samples, importance_samples, importance_images)
     space = feature_space(features or default_space(test.name))
     space.check(model.image_spec)
     real = reference or _comparison(train, test, samples)
     options = {"importance_samples": importance_samples, "importance_images": importance_images}
-    subject = Subject(model, train, test, real, min(samples, len(real)), space, seed, options)
+    subject = Subject(model, train, test, real, min(samples, len(real)), space, seed, options, validation)
     return subject, chosen_measurements(subject, metrics)
 
 
@@ -178,14 +183,12 @@ def _history(path: Path) -> list[dict[str, Any]]:
 
 def _check(
     model: Any,
-    train: ImageData,
-    test: ImageData,
-    reference: ImageData | None,
+    splits: Mapping[str, ImageData | None],
     samples: int,
     importance_samples: Any,
     importance_images: Any,
 ) -> None:
-    for role, data in (("train", train), ("test", test), ("reference", reference)):
+    for role, data in splits.items():
         if data is None:
             continue
         if data.image_spec != model.image_spec:
@@ -197,7 +200,7 @@ def _check(
             raise InvalidInput(
                 f"{role} holds {len(data)} images; precision and recall need at least {PRECISION_NEIGHBOURS + 1}."
             )
-    _check_conditions(model, test)
+    _check_conditions(model, splits["test"])
     wanted = (("samples", samples, PRECISION_NEIGHBOURS + 1), ("importance_samples", importance_samples, 1))
     for argument, value, least in (*wanted, ("importance_images", importance_images, 1)):
         if value is None and argument != "samples":

@@ -24,6 +24,7 @@ class Subject:
         space: of the features.
         seed: of all noise and all random subsets.
         options: of single metrics.
+        validation: held-out images that a metric may choose its own settings on; None where none were given.
     """
 
     model: Any
@@ -34,6 +35,7 @@ class Subject:
     space: FeatureSpace
     seed: int
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    validation: ImageData | None = None
 
     @functools.cached_property
     def fakes(self) -> np.ndarray:

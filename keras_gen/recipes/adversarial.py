@@ -112,6 +112,8 @@ class GANRecipe(AdversarialRecipe):
     # None: no labels.
     classes: PositiveInt | None = None
     conditioning: Literal["concatenation", "projection", "auxiliary"] | None = None
+    # The score by Parzen windows in the report too.
+    parzen: bool = False
     # A name of ``papers.PAPERS``, whose optimizers ``optimizer=paper`` takes.
     paper: ClassVar[str] = "dcgan"
 
@@ -141,6 +143,11 @@ class GANRecipe(AdversarialRecipe):
         long = self.long_turns and {"steps": self.long_turns, "first": 25, "every": 500}
         own = {name: getattr(self, name) for name in names}
         return {**super().model_options(), **own, "critic_schedule": long, "paper": self.paper}
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """Samples, and Parzen windows where they are asked for."""
+        return {**super().evaluation, **({"parzen": True} if self.parzen else {})}
 
     def network(self, spec: "kg.ImageSpec") -> "kg.GAN":
         """A ``GAN``."""

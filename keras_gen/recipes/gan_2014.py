@@ -27,3 +27,4 @@ class GAN2014MNIST(MNISTGANRecipe):
     order: Literal["discriminator_first", "simultaneous", "generator_first"] = "simultaneous"
     optimizer: Literal["adam", "rmsprop", "paper"] = "paper"
     ema_decay: Rate | None = None
+    parzen: bool = True

@@ -9,7 +9,7 @@ import numpy as np
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
 
-REAL_IMAGES = 1_000
+REAL_IMAGES, ROWS = 1_000, 64  # in all, and of those in float64 at once
 # K images drawn over and over have a spread of sqrt(1 - 1/K): 0.71 for two, 0.95 for ten. Below 0.25 samples hold a sixteenth
 # of the real images' variance: they are one image and its shades.
 COLLAPSED = 0.25
@@ -25,14 +25,21 @@ def spread(images: np.ndarray, conditions: Mapping[str, np.ndarray]) -> float | 
     None where no two do. Within a condition, since a class-conditional generator that ignores its noise still makes another
     image of each class.
     """
-    flat = images.reshape(len(images), -1).astype(np.float64)
-    groups: dict[tuple, list[int]] = {}
+    flat, groups = images.reshape(len(images), -1), {}
     for row in range(len(flat)):
         groups.setdefault(tuple(values[row].tobytes() for values in conditions.values()), []).append(row)
-    # The squared distances of a group's pairs sum to its size times its squared deviations from their mean.
-    total = sum(len(rows) * np.square(flat[rows] - flat[rows].mean(0)).sum() for rows in groups.values())
     pairs = sum(len(rows) * (len(rows) - 1) / 2 for rows in groups.values())
-    return float(np.sqrt(total / pairs)) if pairs else None
+    return float(np.sqrt(sum(_squared_distances(flat, rows) for rows in groups.values()) / pairs)) if pairs else None
+
+
+def _squared_distances(flat: np.ndarray, rows: list[int]) -> float:
+    """Their sum over all pairs: n times the sum of squares less the square of the sum, of integers without rounding."""
+    total, squares = np.zeros(flat.shape[1]), 0.0
+    for start in range(0, len(rows), ROWS):
+        block = flat[rows[start : start + ROWS]].astype(np.float64)
+        total += block.sum(axis=0)
+        squares += np.square(block).sum()
+    return max(0.0, len(rows) * squares - np.square(total).sum())
 
 
 class Diversity(keras.callbacks.Callback):

@@ -1,6 +1,7 @@
 """How a run shows that it is alive: one bar on a terminal, about twenty lines elsewhere."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -10,10 +11,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from keras_gen.core.image_data import ImageData
 
+MOST_NUMBERS = 6  # of a line
+
 
 def weight_count(model: keras.Model) -> int:
     """How many numbers training moves; 0 for an artifact, whose weights are not variables."""
     return int(sum(np.prod(weight.shape) for weight in getattr(model, "trainable_variables", [])))
+
+
+def shown(logs: Mapping[str, float]) -> dict[str, float]:
+    """All numbers of an epoch or, of more than a line holds, the losses and distances."""
+    most = {name: value for name, value in logs.items() if name.endswith("loss") or name.startswith("val_fid")}
+    return most if len(logs) > MOST_NUMBERS else dict(logs)
 
 
 class RunProgress(keras.callbacks.Callback):
@@ -49,7 +58,7 @@ class RunProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Moves the bar, or prints a line now and then."""
-        losses = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in shown(logs or {}).items())
         if self.console.is_terminal:
             self.bar.update(self.task, completed=epoch + 1, losses=losses)
         elif (epoch + 1) % self.every == 0 or epoch + 1 == self.epochs:
