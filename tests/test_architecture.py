@@ -128,6 +128,7 @@ FLOORS = [
         ],
         [
             "evaluation.latent_arithmetic",
+            "evaluation.latent_attributes",
             "evaluation.subject",
             "exporters.manifest",
         ],

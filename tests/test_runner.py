@@ -151,6 +151,7 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
         ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
         ("classifier_mnist", {"width": "4", "features": "4"}),
         ("classifier_cifar10", {"width": "4", "features": "4"}),
+        ("classifier_anime_hair", {"width": "4", "features": "4"}),
         ("pixel_cnn_pp_mnist", {"filters": "4", "resnets": "1"}),
         ("row_lstm_mnist", {"filters": "4", "layers_deep": "1", "first_kernel": "5", "optimizer": "adam"}),
         ("diagonal_bilstm_mnist", {"filters": "8", "layers_deep": "1", "first_kernel": "5"}),
