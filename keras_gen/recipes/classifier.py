@@ -82,7 +82,8 @@ class ClassifierAnimeHair(ClassifierRecipe):
 
     Nine 3x3 convolutions with batch normalization (Krizhevsky et al. 2012 for the mirrored and shifted images; no paper is
     followed) on 2,250 faces of 64 px, twelve colours, tags now and then wrong. Says what colour a sample's hair is, for the
-    vector arithmetic of Radford et al. 2015 on ``dcgan_anime_faces``. About 3 min on one CPU core.
+    vector arithmetic of Radford et al. 2015 on ``dcgan_anime_faces``. No number is published on this data. About 3 min on one
+    CPU core.
     """
 
     cost = Cost(3)
