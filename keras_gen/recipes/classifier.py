@@ -78,7 +78,7 @@ class ClassifierCIFAR10(ClassifierRecipe):
 
 
 class ClassifierAnimeHair(ClassifierRecipe):
-    """Classifier of the hair colours of drawn faces, a probe of samples.
+    """Classifier of drawn faces by hair colour, a probe.
 
     Nine 3x3 convolutions with batch normalization (Krizhevsky et al. 2012 for the mirrored and shifted images; no paper is
     followed) on 2,250 faces of 64 px, twelve colours, tags now and then wrong. Says what colour a sample's hair is, for the
