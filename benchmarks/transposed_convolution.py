@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from alternate import alternate, arguments
+from alternate import alternate, arguments, report
 
 from keras_gen.layers.upsampling_convolution import FEW_MAPS, quick
 
@@ -54,17 +54,12 @@ def main() -> None:
     """The command."""
     options = arguments(__doc__, rounds=15, seconds_warm_up=0.3)
     print(f"The layer takes the sub-pixel form where at most {FEW_MAPS} maps leave.")
-    for side, maps, outputs, batch in SIZES:
-        size = (side, maps, outputs, batch)
-        forms = {"own": passes(own, *size), "sub-pixel": passes(lambda x, k: quick(x, k.value()), *size)}
-        times = alternate(forms, options.rounds, options.warm_up)
-        ratio = np.median(np.divide(times["own"], times["sub-pixel"]))
-        milliseconds = {name: 1e3 * np.median(seconds) / PASSES for name, seconds in times.items()}
-        print(
-            f"{side:3} px, {maps:3} -> {outputs:3}, batch {batch}: own {milliseconds['own']:7.2f} ms, sub-pixel "
-            f"{milliseconds['sub-pixel']:7.2f} ms, {ratio:.2f} x quicker",
-            flush=True,
-        )
+    for size in SIZES:
+        name = "{} px, {} to {} maps, batch {}".format(*size)
+        ours, others = f"{name}: sub-pixel", f"{name}: TensorFlow's"
+        sides = {ours: passes(lambda x, k: quick(x, k.value()), *size), others: passes(own, *size)}
+        times = alternate(sides, options.rounds, options.warm_up)
+        report(times, steps=PASSES, ours=ours, others=[others], record=options.record)
 
 
 if __name__ == "__main__":

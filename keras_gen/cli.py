@@ -269,6 +269,28 @@ def arithmetic(run: str, out: str, **options: Any) -> None:
     click.echo(f"Wrote {out}: {latent_pictures.arithmetic(run, out, **options)}.")
 
 
+@latent.command()
+@_RUN
+@_PICTURE
+@click.option("--probe", type=_PATH, required=True, help="Run of a classifier of the same images.")
+@click.option("--from", "source", type=int, required=True, help="Its label of the samples that are moved.")
+@click.option("--to", "target", type=int, required=True, help="Its label of what they become.")
+@click.option("--rows", default=6, show_default=True, help="Samples, one a row.")
+@click.option("--steps", default=6, show_default=True, help="Images a row.")
+@click.option("--draws", default=2000, show_default=True, help="Among how many draws the probe looks for samples.")
+@click.option("--reach", default=1.0, show_default=True, help="Times the vector that the last step adds.")
+@_SEED
+@_conditions
+def attribute(run: str, out: str, **options: Any) -> None:
+    """Move an attribute by the difference of two means, of samples that a classifier chose (Radford et al. 2016, 6.3.2).
+
+    And tell how often the classifier then finds the other one.
+    """
+    from keras_gen.evaluation import latent_pictures
+
+    click.echo(f"Wrote {out}: {latent_pictures.attribute(run, out, **options)}.")
+
+
 @main.group()
 def preset() -> None:
     """Trained models that come with the package; every command that takes RUN takes preset:NAME."""

@@ -128,6 +128,7 @@ FLOORS = [
         ],
         [
             "evaluation.latent_arithmetic",
+            "evaluation.latent_attributes",
             "evaluation.results_table",
             "evaluation.subject",
             "exporters.manifest",

@@ -135,7 +135,20 @@ def test_nothing_is_downloaded_unless_told(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(kg.InvalidInput, match="--download.*TFDS_DATA_DIR"):
         data.load("mnist")
+    with pytest.raises(kg.InvalidInput, match="nobody offers it for download; set TFDS_DATA_DIR"):
+        data.load("anime_faces_64_subset", download=True)
     assert not list(tmp_path.rglob("*.tfrecord*"))
+
+
+@pytest.mark.skipif(not PREPARED, reason="the real data sets are prepared where TFDS_DATA_DIR points")
+def test_drawn_faces_are_labelled_by_their_hair():
+    faces = data.load("anime_faces_64_subset", "test")
+    assert len(faces.label_names) == 12 and faces.label_names.index("aqua") == 2
+    upper = faces.images[:, :24].astype(float).mean(axis=(1, 2))  # hair is on top
+    mean = {
+        name: upper[faces.features["label"] == faces.label_names.index(name)].mean(axis=0) for name in ("red", "blue")
+    }
+    assert mean["red"][0] > mean["red"][2] and mean["blue"][2] > mean["blue"][0]
 
 
 def test_a_prepared_data_set_loads(tmp_path, monkeypatch):
@@ -172,6 +185,7 @@ def test_a_prepared_data_set_loads(tmp_path, monkeypatch):
         ("mnist", (28, 28, 1, 256), (55_000, 5_000, 10_000)),
         ("binarized_mnist", (28, 28, 1, 2), (50_000, 10_000, 10_000)),
         ("cifar10", (32, 32, 3, 256), (45_000, 5_000, 10_000)),
+        ("anime_faces_64_subset", (64, 64, 3, 256), (2_250, 250, 250)),
     ],
 )
 def test_the_real_data_sets(name, spec, sizes):

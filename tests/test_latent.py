@@ -27,6 +27,7 @@ from keras_gen.core.noise import Normal, Uniform, draw
 from keras_gen.core.pictures import beside, check_png, image_grid, sign
 from keras_gen.evaluation import latent
 from keras_gen.evaluation.latent_arithmetic import arithmetic, picture
+from keras_gen.evaluation.latent_attributes import move
 from keras_gen.models.generative_model import GenerativeModel
 
 DIMENSIONS = 5
@@ -374,6 +375,65 @@ def test_what_makes_no_picture_is_refused(call, message):
         call(transparent())
 
 
+# --- attributes -------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def probe_of(spec, pixel=0, threshold=0.5):
+    """A classifier that calls an image 1 where a pixel, as a fraction of the highest level, lies above a threshold, else 0."""
+    images = keras.Input(spec.shape)
+    last = layers.Dense(2)
+    network = keras.Model(images, last(layers.Flatten(name="features")(images)))
+    kernel = np.zeros((spec.dimensions, 2))
+    kernel[pixel, 1] = 100.0
+    last.set_weights([kernel, np.array([0.0, -100.0 * threshold])])
+    return kg.Classifier(spec, 2, network=network)
+
+
+def test_an_attribute_moves_by_the_difference_of_means():
+    model = transparent()
+    probe = probe_of(model.image_spec)
+    found = move(model, probe, source=0, target=1, rows=3, steps=5, draws=400, seed=4)
+    z = draw(model.noise_spec(), 800, 4)["z"]
+    shows = z[:, 0] > 0  # the probe's label 1
+    first, second = slice(0, 400), slice(400, 800)
+    vector = z[first][shows[first]].mean(0) - z[first][~shows[first]].mean(0)
+    np.testing.assert_allclose(found.vector, vector, atol=1e-5)
+    assert found.made_of == (int((~shows[first]).sum()), int(shows[first].sum()))
+    others = z[second][~shows[second]]
+    assert found.moved == len(others)
+    steps = others[:, None] + np.linspace(0, 1, 5)[:, None] * vector
+    np.testing.assert_allclose(found.shares, np.mean(steps[..., 0] > 0, axis=0), atol=1e-6)
+    assert found.shares[0] == 0.0 and found.shares[-1] > 0.8
+    pictured = 1 / (1 + np.exp(-steps[:3]))
+    np.testing.assert_allclose(found.images.reshape(3, 5, DIMENSIONS), pictured, **MEAN)
+    twice = move(model, probe, source=0, target=1, rows=1, steps=2, draws=400, seed=4, reach=2.0)
+    assert twice.shares[-1] > found.shares[-1]
+
+
+@pytest.mark.parametrize(
+    "change,message",
+    [
+        ({"source": 1}, "both 1; give two labels"),
+        ({"target": 2}, "target=2; give a label of the probe's, an integer from 0 to 1"),
+        ({"target": True}, "target=True"),
+        ({"reach": 0.0}, "reach=0.0; give a number above 0"),
+        ({"draws": 4}, "Raise draws"),
+        ({"rows": 300}, "300 are wanted"),
+        ({"steps": 1}, "steps=1"),
+        ({"probe": "a VAE"}, "The probe is a VAE; give a Classifier"),
+        ({"probe": "other images"}, r"reads 1x4x1 images of 2 levels, the model draws 1x5x1"),
+    ],
+    ids=str,
+)
+def test_moves_that_make_no_sense_are_refused(change, message):
+    model = transparent()
+    probes = {"a VAE": model, "other images": probe_of(kg.ImageSpec(1, 4, 1, 2))}
+    probe = probes.get(change.get("probe"), probe_of(model.image_spec))
+    with pytest.raises(InvalidInput, match=message):
+        move(model, **{"source": 0, "target": 1, "draws": 400, **change, "probe": probe})
+
+
 # --- the command line -------------------------------------------------------------------------------------------------
 
 CONCEPTS = ("--plus", "3,17,41", "--minus", "5,8,60", "--add", "1, 2,9")
@@ -390,6 +450,25 @@ def run(tmp_path_factory):
     result = invoke("train", "vae_digits", *settings, "--out", folder, "--fit-only")
     assert result.exit_code == 0, result.output
     return folder
+
+
+def test_the_command_moves_an_attribute_by_a_saved_classifier(run, tmp_path):
+    model, out = kg.load(run), tmp_path / "moved.png"
+    pixels = model.sample(200, seed=2).reshape(200, -1) / 16.0
+    pixel = int(pixels.std(axis=0).argmax())
+    probe = probe_of(model.image_spec, pixel, float(np.median(pixels[:, pixel])) + 0.01)  # between two levels
+    probe.save(tmp_path / "probe.keras")
+    ends = ("--probe", tmp_path / "probe.keras", "--from", 0, "--to", 1, "--draws", 200, "--seed", 2)
+    result = invoke("latent", "attribute", run, *ends, "--rows", 2, "--steps", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    wanted = move(model, probe, 0, 1, rows=2, steps=3, draws=200, seed=2)
+    assert f"of {wanted.moved} others the probe calls {wanted.shares[-1]:.0%} 1 in the end" in result.output
+    with Image.open(out) as found:
+        np.testing.assert_array_equal(
+            np.asarray(found), np.asarray(image_grid(np.concatenate(wanted.images), columns=3))
+        )
+    refused = invoke("latent", "attribute", run, "--probe", run, *ends[2:], "--out", out)
+    assert refused.exit_code == 2 and "give a Classifier" in refused.output
 
 
 def test_the_commands_draw_what_the_library_computes(run, tmp_path):

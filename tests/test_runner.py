@@ -162,6 +162,7 @@ def cropped_digits(tmp_path_factory):
         ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
         ("classifier_mnist", {"width": "4", "features": "4"}),
         ("classifier_cifar10", {"width": "4", "features": "4"}),
+        ("classifier_anime_hair", {"width": "4", "features": "4"}),
         ("row_lstm_mnist", {"filters": "4", "layers_deep": "1", "first_kernel": "5", "optimizer": "adam"}),
         ("diagonal_bilstm_mnist", {"filters": "8", "layers_deep": "1", "first_kernel": "5"}),
     ],

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 SOURCES = Registry("data set")
 SOURCES.register("digits", "keras_gen.data.digits:load")
-for _name in ("mnist", "binarized_mnist", "fashion_mnist", "cifar10"):
+for _name in ("mnist", "binarized_mnist", "fashion_mnist", "cifar10", "anime_faces_64_subset"):
     SOURCES.register(_name, f"keras_gen.data.tensorflow_datasets:load_{_name}")
 SOURCES.register("image_folder", "keras_gen.data.image_folder:load")
 
@@ -18,7 +18,7 @@ SOURCES.register("image_folder", "keras_gen.data.image_folder:load")
 def load(name: str, split: str = "train", *, download: bool = False) -> "ImageData":
     """One split of a data set as an ``ImageData``.
 
-    ``name`` is ``digits``, ``mnist``, ``binarized_mnist``, ``fashion_mnist``, ``cifar10`` or
+    ``name`` is ``digits``, ``mnist``, ``binarized_mnist``, ``fashion_mnist``, ``cifar10``, ``anime_faces_64_subset`` or
     ``image_folder:PATH[?size=64&channels=3&ground=white&skip_unreadable=true]`` (see ``image_folder.load`` for the folder's
     layout); ``split`` is ``train``, ``validation`` or ``test``. Where the labels have names, ``label_names`` tells them.
     Nothing is downloaded unless ``download=True``. Unknown names, splits and data that is not prepared raise

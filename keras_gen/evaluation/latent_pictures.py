@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture
-from keras_gen.evaluation import latent, latent_arithmetic
+from keras_gen.evaluation import latent, latent_arithmetic, latent_attributes
 from keras_gen.evaluation.latent import at_least
 from keras_gen.loading import load
 
@@ -86,6 +86,32 @@ def arithmetic(
     terms = (",".join(map(str, concept)) for concept in (plus, minus, add))
     return "mean({}) - mean({}) + mean({}) of the draws of seed {}; below, the same sum of their pixels".format(
         *terms, seed
+    )
+
+
+def attribute(
+    run: Location,
+    out: Location,
+    *,
+    probe: Location,
+    source: int,
+    target: int,
+    rows: int = 6,
+    steps: int = 6,
+    draws: int = latent_attributes.DRAWS,
+    reach: float = 1.0,
+    seed: int = 0,
+    conditions: Mapping[str, str] = NONE,
+) -> str:
+    """An attribute moved along the vector between two of a probe's labels, a sample a row; see ``latent_attributes.move``."""
+    model = _model(run, out)
+    check_grid(at_least("rows", rows, 1) * at_least("steps", steps, 2), model.image_spec, steps)
+    options = {"rows": rows, "steps": steps, "draws": draws, "reach": reach, "seed": seed}
+    found = latent_attributes.move(model, load(probe), source, target, **options, **model.parsed_conditions(conditions))
+    save_picture(image_grid(np.concatenate(found.images), columns=steps), out)
+    return (
+        f"samples called {source} moved by mean({target}) - mean({source}), of {found.made_of[1]} and {found.made_of[0]} "
+        f"samples; of {found.moved} others the probe calls {found.shares[-1]:.0%} {target} in the end"
     )
 
 

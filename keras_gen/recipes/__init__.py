@@ -39,6 +39,7 @@ for _module, _classes in {
         "dcgan_classes_mnist": "DCGANClassesMNIST",
         "dcgan_cifar10": "DCGANCIFAR10",
         "dcgan_cifar10_full": "DCGANCIFAR10Full",
+        "dcgan_anime_faces": "DCGANAnimeFaces",
     },
     "lsgan": {"lsgan_mnist": "LSGANMNIST"},
     "wgan": {"wgan_mnist": "WGANMNIST"},
@@ -65,7 +66,11 @@ for _module, _classes in {
         "pixel_cnn_pp_cifar10_full": "PixelCNNPlusPlusCIFAR10Full",
     },
     "pixel_rnn": {"row_lstm_mnist": "RowLSTMMNIST", "diagonal_bilstm_mnist": "DiagonalBiLSTMMNIST"},
-    "classifier": {"classifier_mnist": "ClassifierMNIST", "classifier_cifar10": "ClassifierCIFAR10"},
+    "classifier": {
+        "classifier_mnist": "ClassifierMNIST",
+        "classifier_cifar10": "ClassifierCIFAR10",
+        "classifier_anime_hair": "ClassifierAnimeHair",
+    },
 }.items():
     for _name, _class in _classes.items():
         RECIPES.register(_name, f"keras_gen.recipes.{_module}:{_class}")

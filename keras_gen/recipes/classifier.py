@@ -1,6 +1,6 @@
 """Small classifiers, whose features and probabilities serve the metrics offline."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras_gen as kg
 from keras_gen.recipes.optimizer import OneOptimizerRecipe, Optimizer
@@ -8,9 +8,10 @@ from keras_gen.recipes.recipe import Cost, Expected, NonNegativeFloat, PositiveF
 
 
 class ClassifierRecipe(OneOptimizerRecipe):
-    """A ``Classifier`` of ten classes; the accuracy is of the test images."""
+    """A ``Classifier``; the accuracy is of the test images."""
 
     family = "classifier"
+    classes: ClassVar[int] = 10
 
     width: PositiveInt
     features: PositiveInt
@@ -21,7 +22,7 @@ class ClassifierRecipe(OneOptimizerRecipe):
 
     def network(self, spec: "kg.ImageSpec") -> "kg.Classifier":
         """A ``Classifier``."""
-        return kg.Classifier(spec, 10, **self.model_options())
+        return kg.Classifier(spec, self.classes, **self.model_options())
 
 
 class ClassifierMNIST(ClassifierRecipe):
@@ -74,3 +75,28 @@ class ClassifierCIFAR10(ClassifierRecipe):
     def model_options(self) -> dict[str, Any]:
         """Images are mirrored; layers pooled, not dropped."""
         return {**super().model_options(), "flips": True, "pooled": True, "dropout": 0.0}
+
+
+class ClassifierAnimeHair(ClassifierRecipe):
+    """Classifier of drawn faces by hair colour, a probe.
+
+    Nine 3x3 convolutions with batch normalization (Krizhevsky et al. 2012 for the mirrored and shifted images; no paper is
+    followed) on 2,250 faces of 64 px, twelve colours, tags now and then wrong. Says what colour a sample's hair is, for the
+    vector arithmetic of Radford et al. 2015 on ``dcgan_anime_faces``. No number is published on this data. About 3 min on one
+    CPU core.
+    """
+
+    cost = Cost(3)
+    classes: ClassVar[int] = 12
+
+    data: str = "anime_faces_64_subset"
+    epochs: PositiveInt = 30
+    batch_size: PositiveInt = 32
+    learning_rate: PositiveFloat = 2e-3
+    width: PositiveInt = 16
+    features: PositiveInt = 64
+    checkpoint_every: PositiveInt = 10
+
+    def model_options(self) -> dict[str, Any]:
+        """Images are mirrored."""
+        return {**super().model_options(), "flips": True}
