@@ -46,6 +46,7 @@ class DCGANMNIST(MNISTGANRecipe):
     epochs: PositiveInt = 12
     checkpoint_every: PositiveInt = 1
 
+
 class DCGANClassesMNIST(MNISTGANRecipe):
     """Class-conditional DCGAN on MNIST.
 
