@@ -142,7 +142,8 @@ class BatchMethods(keras.Model):
 
     def border(self, predicting: bool = False) -> Border:
         """What this model takes to train on, or (``predicting``) for ``call`` alone."""
-        conditions = {} if predicting and self.predicts_conditions else self.condition_spec()
+        spec = {} if predicting and self.predicts_conditions else self.condition_spec()
+        conditions = {name: kind for name, kind in spec.items() if kind.of_data}
         return Border(type(self).__name__, self.image_spec, conditions, replica_count_of(self), self.batches_per_step)
 
     def as_image_data(self, x: Any, y: Any = None) -> ImageData:
