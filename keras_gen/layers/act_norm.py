@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gen.layers.invertible import DataStarted, Invertible
+from keras_gen.layers.invertible import DataStarted, FullPrecision, Invertible
 
 LOG_SCALE_FACTOR = 3.0  # the authors' code: the logarithm of a scale is this times its weight, which then learns faster
 SMALLEST_STD = 1e-6
@@ -42,7 +42,7 @@ class ActNorm(Invertible, DataStarted):
         return y * ops.exp(-LOG_SCALE_FACTOR * self.log_scale.value) - self.shift
 
 
-class EdgeConvolution(keras.layers.Layer):
+class EdgeConvolution(FullPrecision):
     """A k x k convolution that sees where the image ends: outside of it stand zeros, in a channel of their own ones.
 
     The authors' code calls it edge bias. ``[b, h, w, c]`` to ``[b, h, w, filters]``; weights are float32 and scaled as such,
@@ -50,7 +50,7 @@ class EdgeConvolution(keras.layers.Layer):
     """
 
     def __init__(self, filters: int, kernel_size: int, kernel_initializer: Any, **kwargs: Any):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.filters, self.kernel_size, self.kernel_initializer = filters, kernel_size, kernel_initializer
 
     def build(self, input_shape: tuple) -> None:

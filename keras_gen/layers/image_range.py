@@ -1,8 +1,7 @@
 """From images in [0, 1] to where a flow likes them."""
 
-from typing import Any
-
 import math
+from typing import Any
 
 from keras import ops
 
@@ -22,9 +21,10 @@ class Logit(Invertible):
 
     def forward(self, x: Any, training: bool = False) -> tuple[Any, Any]:
         """Same shape, log-determinant ``[b]``."""
-        share = self.alpha + (1.0 - 2.0 * self.alpha) * x
-        y = ops.log(share) - ops.log(1.0 - share)
-        slopes = ops.softplus(y) + ops.softplus(-y) + math.log(1.0 - 2.0 * self.alpha)
+        slope = 1.0 - 2.0 * self.alpha
+        # 1 - x is exact near 1, where 1 - (alpha + slope x) would not be.
+        y = ops.log(self.alpha + slope * x) - ops.log(self.alpha + slope * (1.0 - x))
+        slopes = ops.softplus(y) + ops.softplus(-y) + math.log(slope)
         return y, sum_over_image(slopes)
 
     def inverse(self, y: Any) -> Any:

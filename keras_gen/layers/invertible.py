@@ -8,7 +8,18 @@ import keras
 from keras import ops
 
 
-class Invertible(keras.layers.Layer):
+class FullPrecision(keras.layers.Layer):
+    """A layer that reads its weights and inputs as they are, whatever dtype policy a model is called under, and casts itself."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """Of float32, unless the layer is of a wider type."""
+        return super().add_weight(*args, **{"autocast": False, **kwargs})
+
+
+class Invertible(FullPrecision):
     """A bijection of feature maps ``[b, h, w, c]`` that knows how it changes volumes.
 
     ``forward(x)`` gives ``y`` and ``log |det dy/dx|`` in nats, ``[b]``, or a scalar where it is the same for every example.
@@ -17,7 +28,7 @@ class Invertible(keras.layers.Layer):
     """
 
     def __init__(self, **kwargs: Any):
-        super().__init__(**{"dtype": "float32", "autocast": False, **kwargs})
+        super().__init__(**{"dtype": "float32", **kwargs})
 
     def forward(self, x: Any, training: bool = False) -> tuple[Any, Any]:
         """``y`` and the log-determinant."""

@@ -48,7 +48,7 @@ class InvertibleConvolution(Invertible):
     def weights_matrix(self) -> Any:
         """``W``, ``[c, c]``."""
         if not self.lu:
-            return self.matrix.value
+            return ops.copy(self.matrix.value)
         below = np.tril(np.ones((self.channels, self.channels), self.compute_dtype), -1)
         lower = self.lower * below + np.eye(self.channels, dtype=self.compute_dtype)
         upper = self.upper * below.T + ops.diag(self.signs * ops.exp(self.log_diagonal))

@@ -6,8 +6,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_gen.layers.invertible import FullPrecision
 
-class WeightNormConvolution(keras.layers.Layer):
+
+class WeightNormConvolution(FullPrecision):
     """A k x k convolution whose kernel has norm 1, or a trained one, for each output.
 
     ``[b, h, w, c]`` to ``[b, h, w, filters]``. Kernels are normalized in float32; the convolution is of the layer's dtype.
@@ -21,7 +23,7 @@ class WeightNormConvolution(keras.layers.Layer):
     def __init__(
         self, filters: int, kernel_size: int, *, magnitude: bool = False, use_bias: bool = False, **kwargs: Any
     ):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.filters, self.kernel_size = filters, kernel_size
         self.has_magnitude, self.use_bias = magnitude, use_bias
 

@@ -1,17 +1,18 @@
 """What all flows share: dequantization, a bound on log P, encoding, sampling at a temperature, endpoints, training."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.border import features_of
 from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images, Temperature
 from keras_gen.core.noise import NoiseSpec, NoiseStream, Normal, Uniform, draw
 from keras_gen.core.replicas import global_mean
@@ -44,6 +45,7 @@ class FlowModel(GenerativeModel):
                 self.flow.build((None, *self.image_spec.shape))
         self.started = self.add_weight(shape=(), initializer="zeros", trainable=False, name="started")
         self.bits_tracker = keras.metrics.Mean("bits_per_dim")
+        self._first_of_generator = None
         self._log_prob_function = self._encode_function = self._decode_function = None
         self.built = True
 
@@ -51,11 +53,15 @@ class FlowModel(GenerativeModel):
         """The layers, from the image in [0, 1] to noise."""
         raise NotImplementedError(f"{type(self).__name__} must give its layers.")
 
+    def halves(self, count: int) -> bool:
+        """Whether both sides of the image can be halved so often."""
+        return self.image_spec.height % 2**count == 0 and self.image_spec.width % 2**count == 0
+
     def check_halvings(self, name: str, count: int, less: int = 0) -> None:
         """``InvalidInput`` unless both sides can be halved ``count - less`` times; it names the sizes that can."""
         block, spec = 2 ** (count - less), self.image_spec
-        if spec.height % block or spec.width % block:
-            most = max(k for k in range(9) if spec.height % 2**k == 0 and spec.width % 2**k == 0) + less
+        if not self.halves(count - less):
+            most = max(k for k in range(9) if self.halves(k)) + less
             fewer = f" or give {name}={most}" if most >= 1 else ""
             near = sorted({max(block, side // block * block + up) for side in spec.shape[:2] for up in (0, block)})
             raise InvalidInput(
@@ -173,13 +179,41 @@ class FlowModel(GenerativeModel):
 
     # --- training ---------------------------------------------------------------------------------------------------
 
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """As ``BatchMethods.fit``; a model that has not started does so by the first images."""
+        self._first_of_generator = None
+        if isinstance(x, Iterator) and not self.has_started() and (first := next(x, None)) is not None:
+            # What is read of a generator is gone; it is put in front again.
+            self._first_of_generator, x = first, itertools.chain([first], x)
+        return super().fit(x, y, *args, **kwargs)
+
+    def before_training(self, batches: tf.data.Dataset | keras.utils.PyDataset) -> None:
+        """Starts from the first batches."""
+        if self.has_started():
+            return
+        if self._first_of_generator is not None:
+            images = [np.asarray(features_of(self._first_of_generator)["image"])]
+        elif isinstance(batches, tf.data.Dataset):
+            images = []
+            for batch in batches:
+                images.append(batch["image"].numpy())
+                if sum(map(len, images)) >= START_IMAGES:
+                    break
+        else:
+            images = [batches[0]["image"]]
+        self.start(np.concatenate(images))
+
+    def has_started(self) -> bool:
+        """Whether data-dependent weights are set; saved with the model."""
+        return bool(self.started.numpy())
+
     def start(self, images: np.ndarray) -> None:
         """Sets data-dependent weights (``ActNorm``'s) by these images, once: a model that has started stays as it is.
 
         ``fit`` and ``train_on_batch`` call it with the first images they meet, at most 256, before any replica computes:
         on several devices the weights start as on one. A loop of your own calls it itself.
         """
-        if self.started.numpy():
+        if self.has_started():
             return
         images = self.image_spec.check(images)[:START_IMAGES]
         noise = draw({"u": Uniform(self.image_spec.shape)}, len(images), self.seed)["u"]

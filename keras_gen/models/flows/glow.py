@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 
-from keras_gen.core.checks import sizes
+from keras_gen.core.checks import number, sizes
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.layers.act_norm import ActNorm, ZeroConvolution
 from keras_gen.layers.coupling import ChannelCoupling
 from keras_gen.layers.gaussian_prior import FactorOut, TopPrior
-from keras_gen.layers.image_range import Centre
+from keras_gen.layers.image_range import Centre, Logit
 from keras_gen.layers.invertible import Invertible
 from keras_gen.layers.invertible_convolution import InvertibleConvolution
 from keras_gen.layers.squeeze import Squeeze
@@ -31,6 +31,8 @@ class Glow(FlowModel):
         width: of the networks in couplings.
         lu: whether the 1x1 convolutions are kept as an LU decomposition.
         learn_top: whether the prior of what is left in the end is learnt; else it is standard normal.
+        alpha: None: pixels go through ``x - 1/2``, as the paper's; a number: through ``logit(alpha + (1 - 2 alpha) x)``, which
+            spreads the one level that most pixels of a drawing have.
     """
 
     def __init__(
@@ -42,22 +44,24 @@ class Glow(FlowModel):
         *,
         lu: bool = False,
         learn_top: bool = True,
+        alpha: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
         self.levels, self.depth, self.width = sizes(levels=levels, depth=depth, width=width)
         self.lu, self.learn_top = bool(lu), bool(learn_top)
+        self.alpha = None if alpha is None else number("alpha", alpha, 0.0, 0.49, above=True)
         self.check_halvings("levels", self.levels)
         self.finish()
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("levels", "depth", "width", "lu", "learn_top")
+        names = ("levels", "depth", "width", "lu", "learn_top", "alpha")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def make_steps(self) -> list[Invertible]:
         """From the image in [0, 1] to noise."""
-        steps: list[Invertible] = [Centre()]
+        steps: list[Invertible] = [Centre() if self.alpha is None else Logit(self.alpha)]
         channels = self.image_spec.channels
         for level in range(self.levels):
             steps.append(Squeeze())

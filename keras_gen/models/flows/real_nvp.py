@@ -50,7 +50,7 @@ class RealNVP(FlowModel):
         self.scales, self.features, self.blocks = sizes(scales=scales, features=features, blocks=blocks)
         self.alpha = number("alpha", alpha, 0.0, 0.49, above=True)
         self.patch, self.growth = integer("patch", patch, 1, 2), integer("growth", growth, 1)
-        self.check_halvings("scales", self.scales, less=1 if self.patch == 1 else 0)
+        self.check_halvings("scales", self.scales, less=1)
         self.finish()
 
     def get_config(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class RealNVP(FlowModel):
         steps: list[Invertible] = [Logit(self.alpha)]
         channels, features = self.image_spec.channels, self.features
         for _ in range(self.scales - 1):
-            steps += self._checkerboards(3, channels, features)
+            steps += self._checkerboards(3, channels, features, self.patch)
             channels, features = 4 * channels, self.growth * features
             steps.append(Squeeze())
             for change_first in (False, True, False):
@@ -72,13 +72,14 @@ class RealNVP(FlowModel):
                 steps += [coupling, FlowBatchNormalization("first" if change_first else "last")]
             steps += [CheckerboardChannels(), FactorOut()]
             channels, features = channels // 2, features
-        return steps + self._checkerboards(4, channels, features)
+        whole = self.halves(self.scales)  # 7x7 maps have no patches
+        return steps + self._checkerboards(4, channels, features, self.patch if whole else 1)
 
-    def _checkerboards(self, count: int, channels: int, features: int) -> list[Invertible]:
+    def _checkerboards(self, count: int, channels: int, features: int, patch: int) -> list[Invertible]:
         steps: list[Invertible] = []
         for index in range(count):
             keep, change = ("odd", "even") if index % 2 else ("even", "odd")
-            network = ResidualNetwork(2 * channels, features, self.blocks, keep=keep, patch=self.patch)
+            network = ResidualNetwork(2 * channels, features, self.blocks, keep=keep, patch=patch)
             coupling = CheckerboardCoupling(network, keep == "odd", scale="tanh", amplitude=0.0)
             steps += [coupling, FlowBatchNormalization(change)]
         return steps
