@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from keras_gen.recipes.optimizer import OneOptimizerRecipe
+from keras_gen.recipes.optimizer import OneOptimizerRecipe, rate
 from keras_gen.recipes.recipe import NonNegativeFloat, PositiveFloat, PositiveInt
 
 
@@ -18,6 +18,10 @@ class FlowRecipe(OneOptimizerRecipe):
     # Epochs in which the rate climbs from 0.
     warm_up_epochs: NonNegativeFloat = 0.0
 
+    def learning_rates(self, steps: int) -> Any:
+        """Warmed up."""
+        return rate(self.learning_rate, steps, self.final_rate, round(steps * self.warm_up_epochs / self.epochs))
+
     def optimizer_options(self) -> dict[str, Any]:
-        """Clipping."""
+        """Clips the gradient."""
         return {"global_clipnorm": self.clip_norm}

@@ -33,13 +33,10 @@ class FlowModel(GenerativeModel):
     A flow computes in float32 whatever its dtype policy; the policy is that of the networks inside its couplings.
     """
 
-    # What a report's lines on log_prob say beside its name.
-    log_prob_protocol = "dequantized"
-
-    def finish(self) -> None:
-        """Last lines of a subclass' constructor: makes and builds the flow."""
+    def finish(self, memory: str = "store") -> None:
+        """Last lines of a subclass' constructor: makes and builds the flow; ``memory`` is ``MultiScaleFlow``'s."""
         with dtype_policy(self.dtype_policy.name):
-            self.flow = MultiScaleFlow(self.make_steps())
+            self.flow = MultiScaleFlow(self.make_steps(), memory)
             name_by_place([self.flow])
             with tf.init_scope():
                 self.flow.build((None, *self.image_spec.shape))
@@ -111,6 +108,10 @@ class FlowModel(GenerativeModel):
         """``-log2 P / dimensions`` by ``log_prob``'s bound, so at least that: float32 ``[n]``."""
         return -self.log_prob(images, samples, seed) / np.float32(self.image_spec.dimensions * np.log(2.0))
 
+    def dequantization_spec(self) -> NoiseSpec:
+        """``{"u": Uniform([h, w, c])}``: the noise that ``log_prob`` takes, of which it is a bound."""
+        return {"u": Uniform(self.image_spec.shape)}
+
     # --- noise and images -------------------------------------------------------------------------------------------
 
     def noise_spec(self) -> NoiseSpec:
@@ -146,7 +147,7 @@ class FlowModel(GenerativeModel):
             self._encode_function = tf.function(self._codes, reduce_retracing=True)
         u = np.full((len(images), *self.image_spec.shape), 0.5, np.float32)
         if seed is not None:
-            u = draw({"u": Uniform(self.image_spec.shape)}, len(images), seed)["u"]
+            u = draw(self.dequantization_spec(), len(images), seed)["u"]
         parts = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
         return np.concatenate([self._encode_function(images[part], u[part]).numpy() for part in parts])
 
@@ -172,7 +173,7 @@ class FlowModel(GenerativeModel):
             "decode": Endpoint(lambda inputs: {"image": self._images(inputs["z"])}, self.noise_spec(), levels),
             "log_prob": Endpoint(
                 lambda inputs: {"log_prob": self.image_log_prob(inputs["image"], inputs["u"])},
-                {"image": Images(spec), "u": Uniform(spec.shape)},
+                {"image": Images(spec), **self.dequantization_spec()},
                 {"log_prob": None},
             ),
         }
@@ -216,7 +217,7 @@ class FlowModel(GenerativeModel):
         if self.has_started():
             return
         images = self.image_spec.check(images)[:START_IMAGES]
-        noise = draw({"u": Uniform(self.image_spec.shape)}, len(images), self.seed)["u"]
+        noise = draw(self.dequantization_spec(), len(images), self.seed)["u"]
         with self.distribute_strategy.scope():
             with starting(self.flow._flatten_layers()):
                 self.flow.forward(self.dequantized(images, noise))
@@ -226,7 +227,7 @@ class FlowModel(GenerativeModel):
         """The bound of a batch (dict with ``"image"``, or images), with the call's noise: nats ``[b]``."""
         images = self.batch_of(inputs)["image"]
         size = images.shape[0] or tf.shape(images)[0]
-        u = self.call_noise({"u": Uniform(self.image_spec.shape)}, size, training)["u"]
+        u = self.call_noise(self.dequantization_spec(), size, training)["u"]
         return self.image_log_prob(images, u, training)
 
     def compute_loss(

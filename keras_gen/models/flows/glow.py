@@ -33,6 +33,8 @@ class Glow(FlowModel):
         learn_top: whether the prior of what is left in the end is learnt; else it is standard normal.
         alpha: None: pixels go through ``x - 1/2``, as the paper's; a number: through ``logit(alpha + (1 - 2 alpha) x)``, which
             spreads the one level that most pixels of a drawing have.
+        memory: ``"store"`` activations for the gradient, or ``"invert"`` the steps: memory that does not grow with depth, for
+            about half as much time again (``MultiScaleFlow``).
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Glow(FlowModel):
         lu: bool = False,
         learn_top: bool = True,
         alpha: float | None = None,
+        memory: str = "store",
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
@@ -52,11 +55,12 @@ class Glow(FlowModel):
         self.lu, self.learn_top = bool(lu), bool(learn_top)
         self.alpha = None if alpha is None else number("alpha", alpha, 0.0, 0.49, above=True)
         self.check_halvings("levels", self.levels)
-        self.finish()
+        self.memory = memory
+        self.finish(memory)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("levels", "depth", "width", "lu", "learn_top", "alpha")
+        names = ("levels", "depth", "width", "lu", "learn_top", "alpha", "memory")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def make_steps(self) -> list[Invertible]:
