@@ -157,7 +157,9 @@ def test_odd_sides_cannot_be_squeezed():
 
 def test_a_checkerboard_coupling_changes_one_colour_by_the_other():
     layer = shaken(CheckerboardCoupling(residual_network(2, keep="even"), scale="tanh", **WIDE), (4, 4, 1))
-    other = shaken(CheckerboardCoupling(residual_network(2, keep="odd"), keep_odd=True, scale="tanh", **WIDE), (4, 4, 1))
+    other = shaken(
+        CheckerboardCoupling(residual_network(2, keep="odd"), keep_odd=True, scale="tanh", **WIDE), (4, 4, 1)
+    )
     x, even = images((4, 4, 1), 1), checkerboard(4, 4)[0, ..., 0]
     slopes = jacobian(lambda each: layer.forward(each)[0], x)
     kept = even.reshape(-1)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gen.layers.invertible import DataStarted, FullPrecision, Invertible
@@ -57,9 +58,9 @@ class EdgeConvolution(FullPrecision):
         """Makes the kernel, with an input channel for the edge where it reaches over it, and shift and log-scale."""
         _, height, width, channels = input_shape
         self.reach = self.kernel_size // 2
-        self.edge = ops.pad(
-            ops.zeros((1, height, width, 1)), ((0, 0), *[(self.reach, self.reach)] * 2, (0, 0)), constant_values=1.0
-        )
+        around = ((0, 0), *[(self.reach, self.reach)] * 2, (0, 0))
+        # NumPy's: a tensor would be an input of exported graphs.
+        self.edge = np.pad(np.zeros((1, height, width, 1), np.float32), around, constant_values=1.0)
         shape = (self.kernel_size, self.kernel_size, channels + (self.reach > 0), self.filters)
         self.kernel = self.add_weight(shape=shape, initializer=self.kernel_initializer, name="kernel")
         self.shift = self.add_weight(shape=(self.filters,), initializer="zeros", name="shift")

@@ -32,7 +32,9 @@ class FlowBatchNormalization(Invertible):
         if self.changed in ("even", "odd"):
             mask = checkerboard(height, width, odd=self.changed == "odd") & np.ones((1, height, width, channels), bool)
         else:
-            mask = np.broadcast_to((np.arange(channels) < halfway(channels)) == (self.changed == "first"), input_shape[1:])
+            mask = np.broadcast_to(
+                (np.arange(channels) < halfway(channels)) == (self.changed == "first"), input_shape[1:]
+            )
             mask = mask[None]
         self.mask = mask.astype(self.compute_dtype)
         self.counts = self.mask.sum((0, 1, 2))  # of changed positions, a channel
@@ -64,7 +66,6 @@ class FlowBatchNormalization(Invertible):
         """By the moving moments."""
         scale = ops.sqrt(self.moving_variance + self.epsilon)
         return y * (self.mask * scale + (1.0 - self.mask)) + self.mask * self.moving_mean.value
-
 
 
 def _mean(values: Any) -> Any:

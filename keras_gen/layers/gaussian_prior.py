@@ -7,6 +7,7 @@ As a bijection onto standard normal noise, a learnt prior is one more affine lay
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_gen.layers.coupling import halfway
@@ -72,7 +73,7 @@ class TopPrior(Invertible):
 
     def build(self, input_shape: tuple) -> None:
         """Builds the prior."""
-        self.zeros = ops.zeros((1, *input_shape[1:]))
+        self.zeros = np.zeros((1, *input_shape[1:]), np.float32)  # a tensor would be an input of exported graphs
         if not self.prior.built:
             self.prior.build(tuple(input_shape))
         self.built = True

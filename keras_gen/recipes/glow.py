@@ -75,7 +75,7 @@ class GlowCIFAR10(GlowRecipe):
 
     data: str = "cifar10"
     epochs: PositiveInt = 7
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 5e-3
     warm_up_epochs: NonNegativeFloat = 0.2
     depth: PositiveInt = 8
     width: PositiveInt = 64
@@ -91,9 +91,9 @@ class GlowMNIST(GlowRecipe):
 
     published = (Published("bits_per_dim", 1.05, "Glow, by Chen et al. 2019, table 5"),)
 
-    epochs: PositiveInt = 15
+    epochs: PositiveInt = 12
     batch_size: PositiveInt = 32
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 5e-3
     warm_up_epochs: NonNegativeFloat = 0.2
     levels: PositiveInt = 2
     depth: PositiveInt = 8

@@ -16,9 +16,7 @@ def rate(learning_rate: float, steps: int, final_rate: float = 0.0, warm_up: int
 
     if warm_up:
         falling = {"decay_steps": max(1, steps - warm_up), "alpha": final_rate}
-        return keras.optimizers.schedules.CosineDecay(
-            0.0, warmup_target=learning_rate, warmup_steps=warm_up, **falling
-        )
+        return keras.optimizers.schedules.CosineDecay(0.0, warmup_target=learning_rate, warmup_steps=warm_up, **falling)
     if final_rate == 1.0:
         return learning_rate
     return keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=final_rate)
@@ -52,4 +50,6 @@ class OneOptimizerRecipe(Recipe):
         from keras_gen.training.muon import Muon
 
         kind = {"adam": Adam, "muon": Muon, "adamax": keras.optimizers.Adamax}[self.optimizer]
-        model.compile(kind(self.learning_rates(steps), weight_decay=self.weight_decay or None, **self.optimizer_options()))
+        model.compile(
+            kind(self.learning_rates(steps), weight_decay=self.weight_decay or None, **self.optimizer_options())
+        )

@@ -31,9 +31,7 @@ class RealNVPRecipe(FlowRecipe):
     def network(self, spec: "kg.ImageSpec") -> "kg.RealNVP":
         """A ``RealNVP``."""
         options = {"alpha": self.alpha, "patch": self.patch, "growth": self.growth}
-        return kg.RealNVP(
-            spec, self.scales, self.features, self.blocks, **options, dtype=self.dtype, seed=self.seed
-        )
+        return kg.RealNVP(spec, self.scales, self.features, self.blocks, **options, dtype=self.dtype, seed=self.seed)
 
 
 class RealNVPCIFAR10Full(RealNVPRecipe):

@@ -93,7 +93,10 @@ class FlowModel(GenerativeModel):
             seed: of the draws.
         """
         images, batch_size = self.image_spec.check(images), integer("batch_size", batch_size, 1)
-        samples, stream = integer("samples", samples, 1), NoiseStream({"u": Uniform((samples, *images.shape[1:]))}, seed)
+        samples, stream = (
+            integer("samples", samples, 1),
+            NoiseStream({"u": Uniform((samples, *images.shape[1:]))}, seed),
+        )
         if self._log_prob_function is None:
             self._log_prob_function = tf.function(self.image_log_prob, reduce_retracing=True)
         parts = []
