@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen import InvalidInput
-from keras_gen.layers.act_norm import ActNorm, ActNormConvolution, ZeroConvolution
+from keras_gen.layers.act_norm import ActNorm, ZeroConvolution
 from keras_gen.layers.coupling import ChannelCoupling, CheckerboardCoupling, checkerboard
 from keras_gen.layers.flow_batch_normalization import FlowBatchNormalization
 from keras_gen.layers.gaussian_prior import FactorOut, TopPrior

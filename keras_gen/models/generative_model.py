@@ -245,7 +245,8 @@ def name_by_place(layers: Iterable[keras.layers.Layer]) -> None:
     TensorFlow's optimizer of graphs orders sums by names: a reloaded model would add in another order, and part from its
     original in the last bit.
     """
-    for index, layer in enumerate(each for layer in layers for each in layer._flatten_layers()):
+    inside = [each for layer in layers for each in layer._flatten_layers()]
+    for index, layer in enumerate(inside):
         layer.name = f"{type(layer).__name__.lower()}_{index:04d}"
 
 

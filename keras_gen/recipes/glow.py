@@ -68,10 +68,11 @@ class GlowCIFAR10(GlowRecipe):
     """Glow on CIFAR-10, reduced.
 
     Kingma and Dhariwal 2018: 3.35 bits/dim with 3 levels of 32 steps of width 512. Here 8 steps of width 64 and seven epochs of
-    Adam, its rate falling along a cosine, for a CPU.
+    Adam, its rate falling along a cosine, for a CPU. About 40 min on one CPU core, by the cost of a step.
     """
 
     published = ON_CIFAR10
+    cost = Cost(40)
 
     data: str = "cifar10"
     epochs: PositiveInt = 7
@@ -86,10 +87,12 @@ class GlowMNIST(GlowRecipe):
     """Glow on MNIST, 256 levels.
 
     Kingma and Dhariwal 2018 give no figure for 28x28; Chen et al. 2019 (table 5) give Glow 1.05 bits/dim. Two levels (28, 14,
-    7 px) of 8 steps of width 64; pixels go through a logit, since most of them are of the one level 0.
+    7 px) of 8 steps of width 64; pixels go through a logit, since most of them are of the one level 0. The bound is of one draw
+    of dequantization noise an image. About 2.6 min an epoch on one CPU core of a busy machine, half an hour in all.
     """
 
     published = (Published("bits_per_dim", 1.05, "Glow, by Chen et al. 2019, table 5"),)
+    cost = Cost(32)
 
     epochs: PositiveInt = 12
     batch_size: PositiveInt = 32

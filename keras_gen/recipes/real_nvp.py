@@ -63,6 +63,7 @@ class RealNVPCIFAR10(RealNVPRecipe):
     """
 
     published = ON_CIFAR10
+    cost = Cost(40)
 
     data: str = "cifar10"
     epochs: PositiveInt = 7
@@ -85,6 +86,7 @@ class RealNVPMNIST(RealNVPRecipe):
     """
 
     published = (Published("bits_per_dim", 1.06, "RealNVP, by Chen et al. 2019, table 5"),)
+    cost = Cost(35)
 
     epochs: PositiveInt = 15
     batch_size: PositiveInt = 32
