@@ -188,14 +188,16 @@ def test_codes_lead_back_and_temperature_scales_them(name):
     model.start(images)
     z = model.encode(images)
     assert z.shape == (20, model.image_spec.dimensions) and z.dtype == np.float32
-    np.testing.assert_array_equal(model.decode(z), images)
+    np.testing.assert_allclose(model.decode(z), (images + 0.5) / 17, atol=1e-4)
+    np.testing.assert_array_equal(model.images_of({"z": z}), images)
     assert np.abs(model.encode(images, seed=1) - z).max() > 1e-3
     # Every standard deviation: sampling at T is decoding T z.
     noise = draw(model.noise_spec(), 5, 2)["z"]
-    np.testing.assert_array_equal(model.sample(5, seed=2), model.decode(noise))
-    np.testing.assert_array_equal(model.sample(5, seed=2, temperature=0.5), model.decode(np.float32(0.5) * noise))
-    cold = model.sample(3, temperature=0.001)
-    assert np.abs(cold.astype(int) - model.decode(np.zeros_like(noise[:1]))).max() <= 1
+    for temperature in (1.0, 0.5):
+        wanted = model.images_of({"z": np.float32(temperature) * noise})
+        np.testing.assert_array_equal(model.sample(5, seed=2, temperature=temperature), wanted)
+        np.testing.assert_array_equal(np.floor(model.decode(np.float32(temperature) * noise) * 17).clip(0, 16), wanted)
+    assert np.ptp(model.sample(5, temperature=0.001).astype(int), axis=0).max() <= 1
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, 11.0, float("nan")])

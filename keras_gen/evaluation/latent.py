@@ -93,7 +93,7 @@ def render(
         part = slice(start, start + BATCH)
         batch = {name: values[part] for name, values in noise.items()}
         if binary:
-            parts.append(decoded(model, batch["z"]))
+            parts.append(np.asarray(model.decode(batch["z"]), np.float32))
             continue
         conditions = {name: values[part] for name, values in inputs.items()}
         parts.append(model.images_of(batch, conditions).astype(np.float32) / (model.image_spec.levels - 1))
@@ -229,19 +229,12 @@ def manifold(model: Any, side: int = 20) -> np.ndarray:
             f"has {'a' if hasattr(model, 'decode') else 'no'} decode and takes {dict(model.noise_spec())}"
             f"{''.join(f' and a {name}' for name in wanted)}. Give a VAE built with latent_dim=2."
         )
-    return decoded(model, manifold_points(side))
+    return np.asarray(model.decode(manifold_points(side)), np.float32)
 
 
 def reconstructions(model: Any, images: np.ndarray) -> np.ndarray:
     """Images encoded to (the mean of) their latents and decoded: float32 ``[n, h, w, c]`` in ``[0, 1]``."""
-    return decoded(model, encoded(model, images))
-
-
-def decoded(model: Any, z: np.ndarray) -> np.ndarray:
-    """What ``decode`` makes of latents: float32 ``[n, h, w, c]`` in ``[0, 1]``; a flow's are images, of whole levels."""
-    found = np.asarray(model.decode(z))
-    scale = 1.0 if found.dtype.kind == "f" else model.image_spec.levels - 1.0
-    return (found / scale).astype(np.float32)
+    return np.asarray(model.decode(encoded(model, images)), np.float32)
 
 
 def encoded(model: Any, images: np.ndarray, **conditions: Any) -> np.ndarray:

@@ -82,8 +82,8 @@ class RealNVPMNIST(RealNVPRecipe):
 
     Dinh et al. 2017 give no figure on MNIST; Chen et al. 2019 (table 5) give RealNVP 1.06 bits/dim. Three scales (28, 14, 7
     px), one residual block and 24 maps everywhere, checkerboard networks on patches of 2x2 pixels where sides are even. The
-    logit's alpha is 1e-6 in place of 0.05, since most pixels are of the one level 0. The bound is of one draw of dequantization noise an
-    image. About 3 min an epoch on one CPU core, by the cost of a step.
+    logit's alpha is 1e-6 in place of 0.05, since most pixels are of the one level 0. The bound is of one draw of dequantization
+    noise an image. About 3 min an epoch on one CPU core, by the cost of a step.
     """
 
     published = (Published("bits_per_dim", 1.06, "RealNVP, by Chen et al. 2019, table 5"),)

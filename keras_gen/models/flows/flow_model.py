@@ -130,16 +130,19 @@ class FlowModel(GenerativeModel):
         z, temperature = noise["z"], (conditions or {}).get("temperature")
         return self._images(z if temperature is None else z * tf.reshape(temperature, (-1, 1)))
 
+    def _continuous(self, z: Any) -> tf.Tensor:
+        """In ``[0, 1]``: what is a little outside, where no image lies, is brought to its border."""
+        return tf.clip_by_value(self.flow.inverse(z), 0.0, 1.0)
+
     def _images(self, z: Any) -> tf.Tensor:
         levels = float(self.image_spec.levels)
-        x = tf.clip_by_value(self.flow.inverse(z) * levels, 0.0, levels - 1.0)
-        return tf.cast(tf.floor(x), tf.uint8)
+        return tf.cast(tf.minimum(tf.floor(self._continuous(z) * levels), levels - 1.0), tf.uint8)
 
     def _codes(self, images: Any, u: Any = 0.5) -> tf.Tensor:
         return self.flow.forward(self.dequantized(images, u))[0]
 
     def encode(self, images: np.ndarray, seed: int | None = None, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """The noise that images come from: float32 ``[n, dimensions]``, which ``decode`` takes back to the same images.
+        """The noise that images come from: float32 ``[n, dimensions]``; ``decode`` gives their continuous images back.
 
         Args:
             images: uint8 ``[n, h, w, c]``.
@@ -155,25 +158,29 @@ class FlowModel(GenerativeModel):
         return np.concatenate([self._encode_function(images[part], u[part]).numpy() for part in parts])
 
     def decode(self, z: np.ndarray, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """The images of noise: uint8 ``[n, h, w, c]``."""
+        """The continuous images of noise, float32 ``[n, h, w, c]`` in ``[0, 1]``: level k is what lies in [k, k + 1) / levels."""
         z, batch_size = np.asarray(z, np.float32), integer("batch_size", batch_size, 1)
         if z.ndim != 2 or z.shape[1] != self.image_spec.dimensions:
             raise InvalidInput(f"z has shape {list(z.shape)}; wanted [n, {self.image_spec.dimensions}].")
         if self._decode_function is None:
-            self._decode_function = tf.function(self._images, reduce_retracing=True)
+            self._decode_function = tf.function(self._continuous, reduce_retracing=True)
         return np.concatenate(
             [self._decode_function(z[start : start + batch_size]).numpy() for start in range(0, len(z), batch_size)]
         )
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """``sample`` (z, temperature), ``encode``, ``decode``, and ``log_prob``: image and its uniform noise -> nats."""
-        spec, levels = self.image_spec, {"image": (0, self.image_spec.levels - 1)}
+        """``sample`` (z, temperature); ``encode``: image -> z; ``decode``: z -> continuous image; ``log_prob``: image, u -> nats."""
+        spec = self.image_spec
         return {
             **super().endpoints(),
             "encode": Endpoint(
                 lambda inputs: {"z": self._codes(inputs["image"])}, {"image": Images(spec)}, {"z": None}
             ),
-            "decode": Endpoint(lambda inputs: {"image": self._images(inputs["z"])}, self.noise_spec(), levels),
+            "decode": Endpoint(
+                lambda inputs: {"continuous_image": self._continuous(inputs["z"])},
+                self.noise_spec(),
+                {"continuous_image": (0.0, 1.0)},
+            ),
             "log_prob": Endpoint(
                 lambda inputs: {"log_prob": self.image_log_prob(inputs["image"], inputs["u"])},
                 {"image": Images(spec), **self.dequantization_spec()},
