@@ -111,6 +111,7 @@ class LoadedArtifact(Sampler):
         self, images: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
     ) -> np.ndarray:
         """Of a flow with one draw of its dequantization noise an image, the live model's of that seed."""
+        images = self.image_spec.check(images)
         noise = draw(self.dequantization_spec(), len(images), seed)
         return self._batched("log_prob", {"image": images, **noise, **conditions}, batch_size)["log_prob"]
 

@@ -169,7 +169,7 @@ class FlowModel(GenerativeModel):
         )
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """``sample`` (z, temperature); ``encode``: image -> z; ``decode``: z -> continuous image; ``log_prob``: image, u -> nats."""
+        """``sample`` of z and temperature; ``encode`` an image to z; ``decode`` z; ``log_prob`` of an image and its noise u."""
         spec = self.image_spec
         return {
             **super().endpoints(),
