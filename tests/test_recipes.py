@@ -370,7 +370,7 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
     families = [
         name for name in starts if name in {"adversarial", "autoregressive", "classifier", "flow", "variational"}
     ]
-    assert families == sorted(families) and len(families) == 4
+    assert families == sorted(families) and len(families) == 5
     of_gans = [name for name in starts if starts["adversarial"] < starts[name] < starts["autoregressive"]]
     assert of_gans == sorted(name for name in RECIPES if class_of(name).family == "adversarial")
     assert of_gans[0] == long and {"dcgan_digits", "dcgan_mnist"} < set(of_gans)

@@ -52,7 +52,7 @@ class ResidualBlock(layers.Layer):
         self.norms = [BatchNormalization(**options) for _ in range(2)]
         self.convolutions = [
             WeightNormConvolution(features, 3, **options),
-            WeightNormConvolution(features, 3, magnitude=True, use_bias=True, **options),
+            WeightNormConvolution(features, 3, magnitude=True, **options),
         ]
 
     def build(self, input_shape: tuple) -> None:
@@ -72,6 +72,8 @@ class ResidualBlock(layers.Layer):
 class ResidualNetwork(layers.Layer):
     """RealNVP's, as its authors' code has it: residual blocks, weight normalization, and a 1x1 skip from each to the end.
 
+    Biases stand where no batch normalization follows: at the end alone.
+
     Args:
         outputs: channels.
         features: of all maps between.
@@ -90,7 +92,7 @@ class ResidualNetwork(layers.Layer):
         skip = {"magnitude": True, **options}
         inside = outputs * patch**2
         self.norm, self.last_norm = BatchNormalization(**options), BatchNormalization(**options)
-        self.first = WeightNormConvolution(features, 3, use_bias=True, **options)
+        self.first = WeightNormConvolution(features, 3, **options)
         self.blocks = [ResidualBlock(features, **options) for _ in range(blocks)]
         self.skips = [WeightNormConvolution(features, 1, **skip) for _ in range(blocks + 1)]
         self.last = WeightNormConvolution(inside, 1, use_bias=True, **skip)
