@@ -218,6 +218,8 @@ def main() -> None:
     report(times, steps=STEPS, ours=OURS, others=[INVERTING, *layouts], targets=targets, record=options.record)
 
     print(f"\n{SAMPLES} samples")
+    model = keras_model()  # untrained on every side
+    model.start(images[:256])
     with tempfile.TemporaryDirectory() as folder:
         ours = "ONNX Runtime, 64 samples"
         sides = {ours: onnx_sampler(model, Path(folder) / "artifact")}

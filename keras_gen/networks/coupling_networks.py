@@ -120,7 +120,10 @@ class ResidualNetwork(layers.Layer):
         v = self.norm(ops.cast(x, self.compute_dtype), training=training)
         seen = [2.0 * v, -2.0 * v] if self.keep else [v, -v]
         if self.keep:
-            seen.append(ops.zeros_like(v[..., :1]) + ops.cast(self.mask, v.dtype))
+            # Hidden pixels are exactly 0 again: of an input of mean 0 they would be rounding's, on either side of the ReLU.
+            mask = ops.cast(self.mask, v.dtype)
+            seen = [each * mask for each in seen]
+            seen.append(ops.zeros_like(v[..., :1]) + mask)
         v = ops.relu(ops.concatenate(seen, axis=-1))
         if self.squeezes:
             v, _ = self.squeezes[0].forward(v)
