@@ -1,7 +1,7 @@
 """Memory of a training step of Glow by depth: activations stored, or computed again by inverting the steps.
 
 Each side runs in a process of its own, since a process's peak never falls. What TensorFlow, the model and a step of depth 4 take
-is subtracted. Images are 32x32x3, batch 16, one level of 16x16x12, width 128; targets: 64 steps.
+is subtracted. Images are 32x32x3, batch 128, one level of 16x16x12, width 128; targets: 64 steps.
 """
 
 import multiprocessing
@@ -10,7 +10,7 @@ import resource
 import numpy as np
 from alternate import arguments
 
-BATCH, LEVELS, WIDTH, STEPS = 16, 1, 128, 2
+BATCH, LEVELS, WIDTH, STEPS = 128, 1, 128, 1
 DEPTHS, LEAST_DEPTH = (16, 64), 4
 MEGABYTE = 1024  # ru_maxrss counts kilobytes on Linux
 
