@@ -28,6 +28,8 @@ PUBLIC = {
     "GatedPixelCNN": "keras_gen.models.autoregressive.gated_pixel_cnn",
     "PixelCNNPlusPlus": "keras_gen.models.autoregressive.pixel_cnn_pp",
     "PixelRNN": "keras_gen.models.autoregressive.pixel_rnn",
+    "RealNVP": "keras_gen.models.flows.real_nvp",
+    "Glow": "keras_gen.models.flows.glow",
     "Classifier": "keras_gen.models.classifier",
     "Adam": "keras_gen.training.adam",
     "Muon": "keras_gen.training.muon",

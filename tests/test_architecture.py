@@ -54,6 +54,7 @@ FLOORS = [
         [
             "layers.causal",
             "layers.dropout",
+            "layers.invertible",
             "layers.lstm_scan",
             "layers.batch_normalization",
             "losses.likelihoods",
@@ -67,6 +68,7 @@ FLOORS = [
         ],
         [
             "layers.masked_convolution",
+            "layers.coupling",
             "losses",
             "metrics.features",
             "metrics.moments",
@@ -106,10 +108,12 @@ FLOORS = [
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
+            "models.flows.multi_scale",
         ],
         [
             "models.adversarial.adversarial_model",
             "models.autoregressive.autoregressive_model",
+            "models.flows.flow_model",
         ],
         [
             "models",
@@ -167,6 +171,7 @@ FLOORS = [
         [
             "recipes.adversarial",
             "recipes.autoregressive",
+            "recipes.flow",
             "recipes.variational",
         ],
         [
@@ -208,6 +213,7 @@ GROUND |= {
     "models.variational.__init__",
     "models.adversarial.__init__",
     "models.autoregressive.__init__",
+    "models.flows.__init__",
     "exporters.__init__",
 }
 

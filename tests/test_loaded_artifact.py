@@ -39,6 +39,30 @@ def test_a_loaded_artifact_draws_and_codes_as_the_model_does(vae, format):
     assert not any(hasattr(loaded, name) for name in ("log_prob", "complete", "elbo"))
 
 
+def test_a_flow_live_and_exported_is_measured_by_the_same_bound(tmp_path):
+    train, test = data.load("digits"), data.load("digits", "test").first(40)
+    model = kg.Glow(SPEC, 1, 1, 4, seed=3)
+    model.fit(train, batch_size=64, verbose=0)
+    model.export(tmp_path / "artifact", "onnx")
+    loaded = LoadedArtifact(tmp_path / "artifact")
+    np.testing.assert_allclose(loaded.log_prob(test.images, 2), model.log_prob(test.images, 1, 2), rtol=1e-4)
+    cool = model.sample(9, seed=1, temperature=0.5)
+    assert np.abs(loaded.sample(9, seed=1, temperature=0.5).astype(int) - cool).max() <= 1
+    np.testing.assert_allclose(loaded.decode(loaded.encode(test.images)), (test.images + 0.5) / 17, atol=1e-4)
+    reports = [
+        evaluate(each, train, test, samples=20, metrics=["nll"], out=tmp_path / name)
+        for name, each in (("live", model), ("artifact", loaded))
+    ]
+    for live, exported in zip(*(report["metrics"] for report in reports)):
+        np.testing.assert_allclose(live["value"], exported["value"], rtol=1e-4)
+    assert [line["name"] for line in reports[0]["metrics"]] == [
+        "nll_dequantized_40_test",
+        "bits_per_dim_dequantized_40_test",
+    ]
+    for name in ("temperatures", "interpolation", "reconstructions"):
+        assert (tmp_path / "live" / "pictures" / f"{name}.png").is_file()
+
+
 def test_labels_and_densities_of_an_artifact(tmp_path):
     spec = ImageSpec(4, 4, 1, levels=2)
     model = kg.GatedPixelCNN(spec, 4, 1, classes=3)

@@ -53,6 +53,11 @@ INPUT_KINDS.register("uniform", "keras_gen.core.noise:Uniform")
 INPUT_KINDS.register("images", "keras_gen.core.inputs:Images")
 INPUT_KINDS.register("known_pixels", "keras_gen.core.inputs:KnownPixels")
 INPUT_KINDS.register(
+    "temperature",
+    "keras_gen.core.inputs:Temperature",
+    Shorthand("temperature", "T", "Flows: the noise's standard deviation; 1 by default, 0.7 for pictures."),
+)
+INPUT_KINDS.register(
     "labels",
     "keras_gen.core.inputs:Labels",
     Shorthand("label", "N", "Class-conditional models: the class of all images."),

@@ -41,6 +41,8 @@ class Input:
     """The interval that holds all values, both ends included; None where there is none."""
     default: str | float | None = None
     """What a condition left out is: ``IN_TURN`` (the integers of the range), a number, or None: it has to be given."""
+    of_data: ClassVar[bool] = True
+    """Whether a batch to train on, or to measure on, holds it; a way of sampling is none of the data's."""
     uniforms: ClassVar[int | None] = None
     """How many uniform numbers ``of_uniforms`` makes one value of; None: it cannot be drawn in a training step."""
 
@@ -180,6 +182,25 @@ class Labels(Input):
         # u is at most 1 - 2^-24, and u * count, rounded, stays below count: what is missing, count * 2^-24, is at least half
         # the distance to the float below. Beyond 2^24 classes some could not be reached.
         return tf.cast(tf.floor(uniforms[0] * float(self.count)), tf.int32)
+
+
+@dataclass(frozen=True)
+class Temperature(Input):
+    """What the standard deviation of a flow's noise is multiplied by, ``[n]``: 1 samples the model, less its likelier images.
+
+    Drawn from 1/2 to 1 where a test needs some.
+    """
+
+    kind: ClassVar[str] = "temperature"
+    dtype: ClassVar[str] = "float32"
+    shape: ClassVar[tuple[int, ...]] = ()
+    range: ClassVar[tuple[float, float]] = (0.001, 10.0)
+    default: ClassVar[float] = 1.0
+    of_data: ClassVar[bool] = False
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n]``."""
+        return 0.5 + 0.5 * generator.random(n, dtype=np.float32)
 
 
 @dataclass(frozen=True)

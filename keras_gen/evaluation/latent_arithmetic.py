@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.inputs import IN_TURN
 from keras_gen.core.noise import BELOW_ONE, Uniform, draw
 from keras_gen.core.pictures import beside, image_grid, sign, stacked
 from keras_gen.evaluation.latent import at_least, encoded, held, latent_of, render
@@ -136,8 +137,8 @@ def _surroundings(centre: np.ndarray, scale: float, seed: int) -> np.ndarray:
 
 def _check_conditions(model: Any, conditions: Mapping[str, Any]) -> None:
     """Everything is drawn under the same conditions: a sum of samples of several classes has none of its own."""
-    for name in model.condition_spec():
-        if conditions.get(name) is None:
+    for name, kind in model.condition_spec().items():
+        if conditions.get(name) is None and kind.default in (None, IN_TURN):
             raise InvalidInput(
                 f"{type(model).__name__} draws under a {name}; give one {name}= for the whole sum, and choose the "
                 f"exemplars from model.sample({DRAWS}, seed, {name}=...)."
@@ -171,6 +172,7 @@ def _resolved(
     """Its exemplars' z ``[k, d]`` and images ``[k, h, w, c]`` in ``[0, 1]``."""
     if concept.ndim > 1:
         images = concept.astype(np.float32) / (model.image_spec.levels - 1)
-        return encoded(model, concept, **conditions), images
+        known = {name: conditions[name] for name, kind in model.condition_spec().items() if kind.of_data}
+        return encoded(model, concept, **known), images
     chosen = {name: values[concept] for name, values in noise.items()}
     return chosen["z"], render(model, chosen, held(model, conditions, 1, len(concept)))

@@ -215,6 +215,8 @@ def _check(
 
 def _check_conditions(model: Any, test: ImageData) -> None:
     for name, kind in model.condition_spec().items():
+        if not kind.of_data:
+            continue
         if name not in test.features:
             raise InvalidInput(
                 f"{type(model).__name__} wants a {name} for each image, which {test.name} does not have."

@@ -15,6 +15,7 @@ from keras_gen.evaluation.subject import Subject
 
 COLUMNS = 10
 WALKS = 6
+TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
 
 
 def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
@@ -50,6 +51,9 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
             _completions(subject),
             f"top row: {test.split} images; below, their upper half as given; then five completions of it",
         )
+    if "temperature" in model.condition_spec():
+        rows = ", ".join(map(str, TEMPERATURES))
+        drawn["temperatures"] = (_temperatures(model, seed), f"the same noise at the temperatures {rows}, a row each")
     for name, (picture, _) in drawn.items():
         save_picture(picture, out / "pictures" / f"{name}.png")
     return {name: {"file": f"pictures/{name}.png", "shows": text} for name, (_, text) in drawn.items()}
@@ -58,6 +62,15 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
 def _samples(model: Any, seed: int) -> Image.Image:
     noise, conditions = draw(model.noise_spec(), COLUMNS**2, seed), model.shown_conditions(COLUMNS**2, seed)
     return image_grid(latent.render(model, noise, conditions), columns=COLUMNS)
+
+
+def _temperatures(model: Any, seed: int) -> Image.Image:
+    noise = draw(model.noise_spec(), COLUMNS, seed)
+    rows = [
+        latent.render(model, noise, {**model.shown_conditions(COLUMNS, seed), "temperature": np.full(COLUMNS, value)})
+        for value in TEMPERATURES
+    ]
+    return image_grid(np.concatenate(rows), columns=COLUMNS)
 
 
 def _nearest(fakes: np.ndarray, train: ImageData, neighbours: int = 4) -> Image.Image:

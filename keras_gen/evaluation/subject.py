@@ -81,4 +81,4 @@ class Subject:
 
     def conditions(self, data: ImageData, rows: Any = slice(None)) -> dict[str, np.ndarray]:
         """What the model wants to know beside an image: the data's labels, say."""
-        return {name: data.features[name][rows] for name in self.model.condition_spec()}
+        return {name: data.features[name][rows] for name, kind in self.model.condition_spec().items() if kind.of_data}

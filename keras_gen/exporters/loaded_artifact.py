@@ -13,7 +13,7 @@ from keras_gen.core.completion import completed
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Input, check_inputs, input_of
-from keras_gen.core.noise import check_noise
+from keras_gen.core.noise import check_noise, draw
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 from keras_gen.exporters.formats import FORMATS, FormatFailed
 from keras_gen.exporters.manifest import check_files, read_manifest
@@ -103,8 +103,17 @@ class LoadedArtifact(Sampler):
             return methods[name]
         raise AttributeError(f"{type(self).__name__} of {self.__dict__.get('name')} has no {name!r}")
 
-    def _log_prob(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> np.ndarray:
-        return self._batched("log_prob", {"image": images, **conditions}, batch_size)["log_prob"]
+    def dequantization_spec(self) -> Mapping[str, Input]:
+        """The noise that ``log_prob`` takes: of a flow; empty where there is none."""
+        return {name: kind for name, kind in self._inputs.get("log_prob", {}).items() if kind.distribution is not None}
+
+    def _log_prob(
+        self, images: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
+    ) -> np.ndarray:
+        """Of a flow with one draw of its dequantization noise an image, the live model's of that seed."""
+        images = self.image_spec.check(images)
+        noise = draw(self.dequantization_spec(), len(images), seed)
+        return self._batched("log_prob", {"image": images, **noise, **conditions}, batch_size)["log_prob"]
 
     def _complete(
         self, images: Any, known_mask: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any

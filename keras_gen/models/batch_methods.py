@@ -74,6 +74,7 @@ class BatchMethods(keras.Model):
                 dataset = data.training_epoch(
                     size, order, steps=steps, seed=seed, shuffle=shuffle, augment=augment, turns=turns
                 )
+            self.before_training(dataset)
             if validation_data is not None:
                 size = kwargs.pop("validation_batch_size", None if is_batched(validation_data) else batch_size)
                 validation_data = self._held_out(validation_data, None, size)
@@ -85,6 +86,9 @@ class BatchMethods(keras.Model):
                 shuffle=False,
                 **kwargs,
             )
+
+    def before_training(self, batches: tf.data.Dataset | keras.utils.PyDataset) -> None:
+        """Called by ``fit`` with the checked batches that it will take: a model that starts from data looks at the first."""
 
     def check_batches(self, data: ImageData, batch_size: int, augment: str | None = None) -> None:
         """``InvalidInput`` unless a step of ``fit`` can be fed from ``data``, on every replica."""
@@ -114,7 +118,9 @@ class BatchMethods(keras.Model):
         refuse_unused({"sample_weight": sample_weight, "class_weight": class_weight}, "train_on_batch got")
         if not self.compiled:
             self.compile()
-        return super().train_on_batch(self._one_batch(x, y), return_dict=return_dict)
+        data = self.border().data(x, y)
+        self.before_training(data.batches(len(data), shuffle=False))
+        return super().train_on_batch(self._one_batch(data), return_dict=return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Keras' ``test_on_batch`` on images, given as to ``fit``."""
@@ -142,7 +148,8 @@ class BatchMethods(keras.Model):
 
     def border(self, predicting: bool = False) -> Border:
         """What this model takes to train on, or (``predicting``) for ``call`` alone."""
-        conditions = {} if predicting and self.predicts_conditions else self.condition_spec()
+        spec = {} if predicting and self.predicts_conditions else self.condition_spec()
+        conditions = {name: kind for name, kind in spec.items() if kind.of_data}
         return Border(type(self).__name__, self.image_spec, conditions, replica_count_of(self), self.batches_per_step)
 
     def as_image_data(self, x: Any, y: Any = None) -> ImageData:
@@ -177,7 +184,7 @@ class BatchMethods(keras.Model):
             return border.batches(x, y, training=False)
         return border.data(x, y).batches(self._batch_size(batch_size), shuffle=False, drop_remainder=False)
 
-    def _one_batch(self, x: Any, y: Any) -> dict[str, Any]:
+    def _one_batch(self, x: Any, y: Any = None) -> dict[str, Any]:
         border = self.border()
         return border.per_replica(border.data(x, y).features, self.distribute_strategy)
 

@@ -8,7 +8,7 @@ import contextlib
 import copy
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -238,6 +238,16 @@ def restored(config: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in config.items()
     }
+
+
+def name_by_place(layers: Iterable[keras.layers.Layer]) -> None:
+    """Names layers, and those inside them, by place in their model. Keras' own count all layers of the process, and
+    TensorFlow's optimizer of graphs orders sums by names: a reloaded model would add in another order, and part from its
+    original in the last bit.
+    """
+    inside = [each for layer in layers for each in layer._flatten_layers()]
+    for index, layer in enumerate(inside):
+        layer.name = f"{type(layer).__name__.lower()}_{index:04d}"
 
 
 def seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:

@@ -66,6 +66,12 @@ for _module, _classes in {
         "pixel_cnn_pp_cifar10_full": "PixelCNNPlusPlusCIFAR10Full",
     },
     "pixel_rnn": {"row_lstm_mnist": "RowLSTMMNIST", "diagonal_bilstm_mnist": "DiagonalBiLSTMMNIST"},
+    "real_nvp": {
+        "real_nvp_mnist": "RealNVPMNIST",
+        "real_nvp_cifar10": "RealNVPCIFAR10",
+        "real_nvp_cifar10_full": "RealNVPCIFAR10Full",
+    },
+    "glow": {"glow_mnist": "GlowMNIST", "glow_cifar10": "GlowCIFAR10", "glow_cifar10_full": "GlowCIFAR10Full"},
     "classifier": {
         "classifier_mnist": "ClassifierMNIST",
         "classifier_cifar10": "ClassifierCIFAR10",

@@ -19,7 +19,7 @@ from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
 from keras_gen.layers.causal import Blanks, CausalLayer
 from keras_gen.losses.pixel_distributions import OUTPUTS, PixelDistribution
 from keras_gen.models.autoregressive.cached_sampler import draw_images
-from keras_gen.models.generative_model import GenerativeModel, dtype_policy
+from keras_gen.models.generative_model import GenerativeModel, dtype_policy, name_by_place
 
 
 class AutoregressiveModel(GenerativeModel):
@@ -62,7 +62,7 @@ class AutoregressiveModel(GenerativeModel):
         """Last lines of a subclass' constructor: makes and builds the network."""
         with dtype_policy(self.dtype_policy.name):
             self.stack = self.make_stack()
-            self._name_layers()
+            name_by_place(self.stack)
             # A 1 x 1 picture of the right features would do; the real size also tries pyramids and strides.
             with tf.init_scope():
                 image = tf.zeros((1, *self.image_spec.shape))
@@ -70,14 +70,6 @@ class AutoregressiveModel(GenerativeModel):
         self._blanks = Blanks()
         self.bits_tracker = keras.metrics.Mean("bits_per_dim")
         self.built = True
-
-    def _name_layers(self) -> None:
-        """Names by place in this model. Keras' own count all layers of the process, and TensorFlow's optimizer of graphs
-        orders sums by names: a reloaded model would add in another order, and part from its original in the last bit.
-        """
-        layers = [each for layer in self.stack for each in layer._flatten_layers()]
-        for index, layer in enumerate(layers):
-            layer.name = f"{type(layer).__name__.lower()}_{index:04d}"
 
     # --- the subclass' part -----------------------------------------------------------------------------------------
 
