@@ -76,6 +76,7 @@ FLOORS = [
         [
             "layers",
             "metrics",
+            "losses.decoder_likelihoods",
         ],
         [
             "layers.causal_pyramid",
@@ -84,6 +85,7 @@ FLOORS = [
     [  # 2: networks, training
         [
             "networks.class_conditioning",
+            "networks.labelled",
             "networks.residual",
             "training",
         ],
@@ -91,6 +93,7 @@ FLOORS = [
             "networks",
         ],
         [
+            "networks.encoder_decoder",
             "networks.gan_pairs",
         ],
     ],
@@ -106,10 +109,14 @@ FLOORS = [
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
+            "models.variational.priors",
+            "models.variational.objective",
+            "models.variational.stochastic_layers",
         ],
         [
             "models.adversarial.adversarial_model",
             "models.autoregressive.autoregressive_model",
+            "models.variational.vae",
         ],
         [
             "models",

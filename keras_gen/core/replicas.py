@@ -32,9 +32,9 @@ def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
 
 
-def global_batch_mean(values: tf.Tensor) -> tf.Tensor:
-    """The mean of ``values`` over the batches of all replicas, for losses that compare examples; differentiable."""
-    mean = tf.reduce_mean(values)
+def global_batch_mean(values: tf.Tensor, axis: int | None = None) -> tf.Tensor:
+    """The mean of ``values`` (along ``axis``) over the batches of all replicas, for losses of whole batches; differentiable."""
+    mean = tf.reduce_mean(values, axis)
     if replica_count() == 1:
         return mean
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mean) / replica_count()
