@@ -61,7 +61,7 @@ def evaluate(
             ``"inception_v3"``, ``"inception_v3:WEIGHTS.h5"``, ``"pixels"``; default: ``default_space`` of the data set.
         metrics: names of ``MEASUREMENTS``; default: all that apply.
         reference: the split that samples are compared with: ``train``, ``test`` or a third.
-        importance_samples: k of the importance-weighted bound (models with ``log_weight``); None leaves it out.
+        importance_samples: k of the importance-weighted bound (models with ``log_prob_bound``); None leaves it out.
         importance_images: how many test images it is taken on; default: all.
         name: what the report calls the model; default: the model's own name.
         about: more of the report: how the model came to be.
@@ -204,7 +204,7 @@ def _check(
             continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InvalidInput(f"{argument}={value!r}; give an integer of at least {least}.")
-    if importance_samples is not None and not hasattr(model, "log_weight"):
+    if importance_samples is not None and not hasattr(model, "log_prob_bound"):
         raise InvalidInput(
             f"{type(model).__name__} has no log_weight to take importance samples of; leave importance_samples out."
         )

@@ -5,6 +5,7 @@ from keras import layers
 
 from keras_gen.core.checks import sizes
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.layers.pixel_bias import PixelBias
 from keras_gen.layers.upsampling_convolution import UpsamplingConvolution
 from keras_gen.networks.labelled import network_of
 
@@ -18,7 +19,12 @@ def convolutional_encoder(spec: ImageSpec, outputs: int, width: int = 32, classe
 
 
 def convolutional_decoder(
-    spec: ImageSpec, latent_dim: int, channels: int, width: int = 32, classes: int | None = None
+    spec: ImageSpec,
+    latent_dim: int,
+    channels: int,
+    width: int = 32,
+    classes: int | None = None,
+    pixel_bias: bool = False,
 ) -> keras.Model:
     """Latents ``[b, latent_dim]`` to parameters of the pixels ``[b, h, w, channels]``; the encoder's mirror image."""
     latent_dim, channels, width = sizes(latent_dim=latent_dim, channels=channels, width=width)
@@ -27,4 +33,5 @@ def convolutional_decoder(
     stack = [layers.Dense(height * breadth * maps, activation="relu"), layers.Reshape((height, breadth, maps))]
     stack += [UpsamplingConvolution(width << stage, activation="relu") for stage in reversed(range(stages - 1))]
     stack.append(UpsamplingConvolution(channels, dtype="float32"))
+    stack += [PixelBias(dtype="float32")] if pixel_bias else []
     return network_of((latent_dim,), stack, "decoder", classes)

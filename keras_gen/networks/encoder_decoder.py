@@ -20,9 +20,10 @@ class EncoderDecoder:
         spec: the images.
         architecture: ``"mlp"`` or ``"convolutional"``.
         hidden: units of the MLP's hidden layers; the decoder's in reverse order.
-        activation: theirs; ``"glu"`` makes gated layers.
+        activation: theirs; ``"gated"``: gated layers.
         width: maps of the convolutional networks' layer next to the image.
         classes: with labels beside what each takes.
+        pixel_bias: the decoder ends in a bias a pixel, which ``fit`` starts at the logit of the training images' mean.
     """
 
     def __init__(
@@ -33,12 +34,15 @@ class EncoderDecoder:
         activation: str,
         width: int,
         classes: int | None = None,
+        pixel_bias: bool = False,
     ):
         if architecture not in ARCHITECTURES:
             raise InvalidInput(f"architecture={architecture!r} is unknown; give one of {', '.join(ARCHITECTURES)}.")
         self.spec, self.architecture, self.activation = spec, architecture, activation
         self.hidden, self.width = integers("hidden", hidden, 1), integer("width", width, 1)
         self.classes = None if classes is None else integer("classes", classes, 1)
+
+        self.pixel_bias = bool(pixel_bias)
 
     def encoder(self, outputs: int) -> keras.Model:
         """Images to ``[b, outputs]``."""
@@ -49,10 +53,12 @@ class EncoderDecoder:
     def decoder(self, inputs: int, parameters: int) -> keras.Model:
         """``[b, inputs]`` to ``[b, h, w, parameters]``."""
         if self.architecture == "mlp":
-            return mlp_decoder(self.spec, inputs, parameters, self.hidden, self.activation, self.classes)
-        return convolutional_decoder(self.spec, inputs, parameters, self.width, self.classes)
+            return mlp_decoder(
+                self.spec, inputs, parameters, self.hidden, self.activation, self.classes, self.pixel_bias
+            )
+        return convolutional_decoder(self.spec, inputs, parameters, self.width, self.classes, self.pixel_bias)
 
     def get_config(self) -> dict:
         """What a model's constructor was given of it."""
-        names = ("architecture", "activation", "width", "classes")
+        names = ("architecture", "activation", "width", "classes", "pixel_bias")
         return {**{name: getattr(self, name) for name in names}, "hidden": list(self.hidden)}

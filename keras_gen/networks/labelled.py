@@ -13,13 +13,13 @@ def network_of(
 ) -> keras.Model:
     """``[b, *inputs]`` through the layers; with ``classes``, of ``[x, label]``.
 
-    The label is one-hot, beside the vector or the image that the first layer with weights sees.
+    The label is one-hot, beside the vector or the image that the first layer sees, flat where that one flattens.
     """
     if classes is None:
         return keras.Sequential([keras.Input(inputs), *stack], name=name)
     x = given = keras.Input(inputs, name="z" if len(inputs) == 1 else "image")
     label = keras.Input((), dtype="int32", name="label")
-    first = next(index for index, layer in enumerate(stack) if isinstance(layer, (layers.Dense, layers.Conv2D)))
+    first = next(index for index, layer in enumerate(stack) if not isinstance(layer, layers.Flatten))
     for layer in stack[:first]:
         x = layer(x)
     x = ConcatenateLabels(classes)([x, label])

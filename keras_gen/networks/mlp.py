@@ -1,6 +1,7 @@
 """Fully connected encoder and decoder (Kingma and Welling 2014, appendix C).
 
-``activation="glu"`` makes gated layers, ``h * sigmoid(g)`` of two products each (Dauphin et al. 2017; Tomczak and Welling 2018).
+``activation="gated"`` makes ``GatedDense`` layers (Tomczak and Welling 2018).
+``pixel_bias`` ends a decoder in a ``PixelBias``, which starts at the logit of the training images' mean (Burda et al. 2016).
 With ``classes``, networks take ``[x, label]``, the label one-hot beside the vector that the first dense layer sees.
 """
 
@@ -12,6 +13,8 @@ from keras import layers
 
 from keras_gen.core.checks import integers, sizes
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.layers.gated_dense import GatedDense
+from keras_gen.layers.pixel_bias import PixelBias
 from keras_gen.networks.labelled import network_of
 
 
@@ -37,12 +40,14 @@ def mlp_decoder(
     hidden: Sequence[int] = (500, 500),
     activation: str = "relu",
     classes: int | None = None,
+    pixel_bias: bool = False,
 ) -> keras.Model:
     """Latents ``[b, latent_dim]`` to parameters of the pixels ``[b, h, w, channels]``."""
     latent_dim, channels = sizes(latent_dim=latent_dim, channels=channels)
     stack = [hidden_layer(units, activation) for units in reversed(integers("hidden", hidden, 1))]
     stack.append(layers.Dense(spec.height * spec.width * channels, dtype="float32"))
     stack.append(layers.Reshape((spec.height, spec.width, channels), dtype="float32"))
+    stack += [PixelBias(dtype="float32")] if pixel_bias else []
     return network_of((latent_dim,), stack, "decoder", classes)
 
 
@@ -58,8 +63,8 @@ def vector_network(
     return network
 
 
-def hidden_layer(units: int, activation: str, **options: Any) -> layers.Dense:
-    """A dense layer that gives ``units`` features; of a gated one, whose halves are multiplied, twice as many are computed."""
-    if activation == "glu":
-        return layers.Dense(2 * units, activation=activation, kernel_initializer="he_normal", **options)
-    return layers.Dense(units, activation=activation, **options)
+def hidden_layer(units: int, activation: str, **options: Any) -> layers.Layer:
+    """A dense layer with its activation, or a gated one."""
+    return (
+        GatedDense(units, **options) if activation == "gated" else layers.Dense(units, activation=activation, **options)
+    )

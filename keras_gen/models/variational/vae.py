@@ -51,12 +51,13 @@ class VAE(GenerativeModel):
         likelihood: ``"bernoulli"`` (binary images alone), ``"gaussian"`` (discretized to the levels), ``"logistic"``,
             ``"logistic_mixture"`` or ``"softmax"`` (a probability a level); default by levels.
         architecture: ``"mlp"`` or ``"convolutional"`` default networks.
-        hidden: units of the MLP's hidden layers. activation: theirs; ``"glu"`` makes gated layers.
+        hidden: units of the MLP's hidden layers. activation: theirs; ``"gated"``: gated layers.
         width: maps of the convolutional networks' layer next to the image.
         beta: weight of the KL term in training (Higgins et al. 2017); bounds are always reported with weight 1.
         sample_pixels: whether ``generate`` draws each pixel from the decoder's distribution or takes its mean. Default:
             draws where the images are binary, whose mean is no image; the mean otherwise, as papers show it.
         unit_inputs: the encoder sees images in ``[0, 1]`` in place of ``[-1, 1]``: dark images then leave tanh units unsaturated.
+        pixel_bias: default decoders of binary images end in a bias a pixel, which ``fit`` starts at the training images' mean.
         scale: of a Gaussian likelihood, where it is fixed: in units of images in ``[-1, 1]``.
         mixtures: components of the logistic mixture.
         prior: ``"standard_normal"``, ``"mixture"`` (learnt), ``"vamp"`` (Tomczak and Welling 2018) or a ``Prior``.
@@ -85,6 +86,7 @@ class VAE(GenerativeModel):
         beta: float = 1.0,
         sample_pixels: bool | None = None,
         unit_inputs: bool = False,
+        pixel_bias: bool = False,
         scale: float | None = None,
         mixtures: int = 5,
         prior: str | Prior = "standard_normal",
@@ -105,7 +107,9 @@ class VAE(GenerativeModel):
         self.latent_dim, self.components = integer("latent_dim", latent_dim, 1), integer("components", components, 1)
         self.likelihood = likelihood or ("bernoulli" if spec.levels == 2 else "gaussian")
         self.distribution = self._make_likelihood(scale, mixtures)
-        self.networks = EncoderDecoder(spec, architecture, hidden, activation, width, classes)
+        if pixel_bias and self.likelihood != "bernoulli":
+            raise InvalidInput(f"pixel_bias starts at logits, which {self.likelihood} has not; leave it out.")
+        self.networks = EncoderDecoder(spec, architecture, hidden, activation, width, classes, pixel_bias)
         self.classes, self.unit_inputs = self.networks.classes, bool(unit_inputs)
         self.objective = Objective(bound, samples, beta, warm_up, free_bits, capacity)
         self.sample_pixels = self.likelihood == "bernoulli" if sample_pixels is None else bool(sample_pixels)
@@ -426,9 +430,16 @@ class VAE(GenerativeModel):
             loss += global_mean(penalty)
         return loss
 
-    def fit(self, *arguments: Any, **kwargs: Any) -> keras.callbacks.History:
-        """See ``GenerativeModel``; warns where the posterior has collapsed onto the prior, so that nothing is encoded."""
-        history = super().fit(*arguments, **kwargs)
+    def fit(self, x: Any = None, y: Any = None, *arguments: Any, **kwargs: Any) -> keras.callbacks.History:
+        """See ``GenerativeModel``; warns where the posterior has collapsed onto the prior, so that nothing is encoded.
+
+        A ``PixelBias`` of the decoder starts at the mean of the images before the first step.
+        """
+        if not self.compiled:
+            self.compile()
+        if not self.steps_made():
+            self.start_at_mean((self.decoder,), x, y)
+        history = super().fit(x, y, *arguments, **kwargs)
         if history.history.get("active_units", [1.0])[-1] == 0.0:
             log.warning(
                 "The posterior has collapsed: none of %s's %d latents depends on the image, and samples come from the decoder "
