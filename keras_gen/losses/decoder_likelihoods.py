@@ -11,8 +11,19 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec, Uniform
 from keras_gen.core.registry import Registry
-from keras_gen.losses.likelihoods import bernoulli_log_prob, discretized_gaussian_log_prob, normal_quantile
-from keras_gen.losses.pixel_distributions import LogisticMixture, PixelDistribution, Softmax
+from keras_gen.losses.likelihoods import (
+    bernoulli_log_prob,
+    discretized_gaussian_log_prob,
+    normal_quantile,
+    sum_per_image,
+)
+from keras_gen.losses.pixel_distributions import (
+    LogisticMixture,
+    PixelDistribution,
+    Softmax,
+    logistic_level,
+    logistic_level_log_prob,
+)
 
 # A pixel's scale stays between a small part of a bin of 256 levels and the whole range.
 LOG_SCALE_RANGE = (-7.0, 1.0)
@@ -166,11 +177,27 @@ class LogisticMixtureLikelihood(_OfPixels):
         return ops.sum(ops.softmax(weights, axis=-1) * ops.clip((means + 1.0) / 2.0, 0.0, 1.0), axis=-1)
 
 
-class LogisticLikelihood(LogisticMixtureLikelihood):
-    """One logistic a value."""
+class LogisticLikelihood(DecoderLikelihood):
+    """One logistic a value, rounded to levels: means in ``[-1, 1]``, then log-scales."""
 
-    def __init__(self, spec: ImageSpec, log_scale: float | None = None, mixtures: int = 5):
-        super().__init__(spec, log_scale, 1)
+    @property
+    def parameters(self) -> int:
+        """Two a channel."""
+        return 2 * self.spec.channels
+
+    def log_prob(self, images: Any, decoded: Any) -> Any:
+        """Nats ``[b]``."""
+        mean, log_scale = ops.split(ops.cast(decoded, "float32"), 2, axis=-1)
+        return sum_per_image(logistic_level_log_prob(self.spec.to_unit(images), mean, log_scale, self.spec.levels))
+
+    def mean(self, decoded: Any) -> Any:
+        """The logistics' means, clipped to the range of images."""
+        return ops.clip((ops.split(ops.cast(decoded, "float32"), 2, axis=-1)[0] + 1.0) / 2.0, 0.0, 1.0)
+
+    def draw(self, decoded: Any, u: Any, component: Any = None) -> Any:
+        """The logistic's quantile, rounded."""
+        mean, log_scale = ops.split(ops.cast(decoded, "float32"), 2, axis=-1)
+        return ops.cast(logistic_level(mean, log_scale, u, self.spec.levels), "uint8")
 
 
 LIKELIHOODS = Registry("likelihood")
