@@ -229,6 +229,29 @@ def test_the_weighted_bound_of_one_draw_is_the_elbo_in_value_and_gradient():
         np.testing.assert_allclose(tape.gradient(loss, one.log_likelihood), np.full((4, 1), -0.25), atol=1e-7)
 
 
+def test_the_gradient_through_a_chosen_draw_is_that_of_all_on_average():
+    """Every choice once, evenly: the choices' frequencies are the weights, so the mean gradient is the whole one."""
+    keras.utils.set_random_seed(0)
+    model = kg.VAE((2, 2, 1, 2), 2, hidden=(6,), bound="iwae", samples=4, resample=True)
+    count = 2_000
+    image = np.repeat(np.array([1, 0, 1, 1], np.uint8).reshape(1, 2, 2, 1), count, axis=0)
+    epsilon = np.repeat(np.random.default_rng(0).standard_normal((1, 4, 2)).astype("float32") * 2.0, count, axis=0)
+    evenly = ((np.arange(count, dtype=np.float32) + 0.5) / count)[:, None]
+    gradients, values = [], []
+    for terms in (
+        lambda: model.terms(image, epsilon, training=True),
+        lambda: model.resampled_terms(image, epsilon, evenly),
+    ):
+        with tf.GradientTape() as tape:
+            loss = model.objective.loss(terms(), 0, True)
+        values.append(float(loss))
+        gradients.append([gradient.numpy() for gradient in tape.gradient(loss, model.trainable_variables)])
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+    for whole, chosen in zip(*gradients, strict=True):
+        np.testing.assert_allclose(chosen, whole, atol=3e-3)
+    assert max(np.abs(each).max() for each in gradients[0]) > 0.1
+
+
 def test_log_mean_exp_survives_what_no_float_could_exponentiate():
     assert float(log_mean_exp(tf.constant([[-5000.0, -5000.0]]))[0]) == pytest.approx(-5000.0)
 

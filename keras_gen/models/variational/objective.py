@@ -38,7 +38,16 @@ class Terms(NamedTuple):
 class Objective:
     """Args: see ``VAE``."""
 
-    def __init__(self, bound: str, samples: int, beta: float, warm_up: int, free_bits: float, capacity: Any):
+    def __init__(
+        self,
+        bound: str,
+        samples: int,
+        beta: float,
+        warm_up: int,
+        free_bits: float,
+        capacity: Any,
+        resample: bool = False,
+    ):
         if bound not in BOUNDS:
             raise InvalidInput(f"bound={bound!r} is unknown; give one of {', '.join(BOUNDS)}.")
         self.bound, self.samples, self.beta = bound, integer("samples", samples, 1), number("beta", beta, 0)
@@ -48,12 +57,20 @@ class Objective:
             raise InvalidInput(
                 "bound='iwae' has no KL term of its own to floor or steer; leave free_bits and capacity out."
             )
+        self.resample = bool(resample)
+        if self.resample and (bound != "iwae" or samples == 1):
+            raise InvalidInput(
+                "resample=True chooses among the draws of bound='iwae'; give that bound and samples= of some, or leave it out."
+            )
         if self.capacity and (self.free_bits or self.warm_up or self.beta != 1.0):
             raise InvalidInput("capacity= weighs the KL by itself; leave beta, warm_up and free_bits out.")
 
     def get_config(self) -> dict[str, Any]:
         """Its arguments."""
-        return {name: getattr(self, name) for name in ("bound", "samples", "beta", "warm_up", "free_bits", "capacity")}
+        return {
+            name: getattr(self, name)
+            for name in ("bound", "samples", "resample", "beta", "warm_up", "free_bits", "capacity")
+        }
 
     def kl_weight(self, step: Any) -> Any:
         """The weight at a training step, counted from 0."""
