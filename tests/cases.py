@@ -177,6 +177,25 @@ CASES = (
         sgd_rate=1e-4,
     ),
     Case(
+        "autoencoder_denoising",
+        kg.Autoencoder,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            latent_dim=3,
+            architecture="mlp",
+            hidden=(10, 12),
+            activation="tanh",
+            width=6,
+            corruption="masking",
+            noise=0.2,
+            components=2,
+            seed=23,
+        ),
+        optimizers=1,
+        falling="loss",
+        sgd_rate=1e-3,
+    ),
+    Case(
         "gan_averaged",
         kg.GAN,
         dict(

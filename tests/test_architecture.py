@@ -109,6 +109,7 @@ FLOORS = [
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
+            "models.variational.code_density",
             "models.variational.priors",
             "models.variational.objective",
             "models.variational.stochastic_layers",

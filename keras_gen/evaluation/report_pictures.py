@@ -11,7 +11,7 @@ from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.evaluation import latent
 from keras_gen.evaluation.memorisation import nearest_training_images
-from keras_gen.evaluation.subject import Subject, chosen, random_rows
+from keras_gen.evaluation.subject import Subject, random_rows
 
 COLUMNS = 10
 WALKS = 6
@@ -40,6 +40,15 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         if latent.has_manifold(model):
             plane = image_grid(latent.manifold(model), columns=20)
             drawn["manifold"] = (plane, "the latent plane, evenly in probability (inverse Gaussian CDF)")
+    if hasattr(model, "elbo_terms"):
+        drawn["latent_kl"] = (
+            _latent_kl(subject),
+            f"KL to the prior of each latent on the {test.split} images, in nats, largest first; groups of a mixture are one",
+        )
+        drawn["traversals"] = (
+            _traversals(subject),
+            "each row: one latent from -3 to 3, the others as drawn; those of the largest KL first where it splits",
+        )
     if hasattr(model, "encode") and hasattr(model, "decode"):
         drawn["reconstructions"] = (
             _reconstructions(model, test, seed),
@@ -82,8 +91,34 @@ def _completions(subject: Subject) -> Image.Image:
 
 
 def _reconstructions(model: Any, test: ImageData, seed: int) -> Image.Image:
-    originals = chosen(test, 3 * COLUMNS, seed)
-    copies, spec = latent.reconstructions(model, originals), test.image_spec
+    rows = random_rows(test, 3 * COLUMNS, seed)
+    originals, given = test.images[rows], {name: test.features[name][rows] for name in model.condition_spec()}
+    copies, spec = latent.reconstructions(model, originals, **given), test.image_spec
     shown = originals.astype(np.float32) / (spec.levels - 1)
     pairs = [np.concatenate([shown[i : i + COLUMNS], copies[i : i + COLUMNS]]) for i in range(0, len(shown), COLUMNS)]
     return stacked([image_grid(pair, columns=len(pair) // 2) for pair in pairs])
+
+
+def _latent_kl(subject: Subject) -> Image.Image:
+    """A bar a latent."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # not pyplot: no display, no global state
+
+    values = np.sort(subject.latent_terms[1].mean(axis=0))[::-1]
+    figure = Figure(figsize=(6, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(np.arange(len(values)), values)
+    axes.set(xlabel="latent", ylabel="KL, nats")
+    axes.grid(alpha=0.3, axis="y")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _traversals(subject: Subject) -> Image.Image:
+    model, kl = subject.model, subject.latent_terms[1].mean(axis=0)
+    size = latent.latent_of(model).shape[0]
+    order = np.argsort(-kl[:size], kind="stable") if len(kl) >= size else np.arange(size)
+    shown = model.shown_conditions(1, subject.seed)
+    walk = latent.traversal(model, order[:WALKS].tolist(), COLUMNS, seed=subject.seed, **shown)
+    return image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)

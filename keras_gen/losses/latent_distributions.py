@@ -74,9 +74,7 @@ class GaussianMixture:
 
     def draw(self, epsilon: Any, uniform: Any) -> Any:
         """``[n, d]`` of noise ``[n, d]`` and a uniform ``[n, 1]`` that chooses each one's component."""
-        below = ops.cumsum(ops.exp(self.log_weights), axis=-1)
-        last = ops.shape(self.means)[0] - 1  # rounding may leave the sum a little below the largest uniform
-        index = ops.minimum(ops.sum(ops.cast(below[None] <= uniform, "int32"), axis=-1), last)
+        index = chosen_components(self.log_weights, uniform)
         mean, log_variance = ops.take(self.means, index, axis=0), ops.take(self.log_variances, index, axis=0)
         return mean + ops.exp(0.5 * log_variance) * epsilon
 
@@ -97,3 +95,10 @@ class GaussianMixture:
 def log_ratio(q: DiagonalGaussian, prior: Any, z: Any) -> Any:
     """log q(z) - log prior(z), ``[...]``."""
     return q.log_prob(z) - prior.log_prob(z)
+
+
+def chosen_components(log_weights: Any, uniform: Any) -> Any:
+    """Which of K components each uniform ``[n, 1]`` chooses by their normalized log-weights: integers ``[n]``."""
+    below = ops.cumsum(ops.exp(log_weights), axis=-1)
+    last = log_weights.shape[0] - 1  # rounding may leave the sum a little below the largest uniform
+    return ops.minimum(ops.sum(ops.cast(below[None] <= uniform, "int32"), axis=-1), last)

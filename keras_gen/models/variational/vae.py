@@ -63,7 +63,7 @@ class VAE(GenerativeModel):
         prior: ``"standard_normal"``, ``"mixture"`` (learnt), ``"vamp"`` (Tomczak and Welling 2018) or a ``Prior``.
         components: of the two mixtures.
         bound: ``"elbo"``, or ``"iwae"`` (Burda et al. 2016), of ``samples`` draws an image; the ELBO averages them.
-        resample: the gradient of ``"iwae"`` goes through one draw, chosen by its weight: unbiased, and several times as fast.
+        resample: the gradient of ``"iwae"`` goes through one draw, chosen by its weight: unbiased, in half the time.
         warm_up: training steps over which the KL's weight rises from 0 to ``beta``.
         free_bits: nats below which a latent's KL, in the batch's mean, costs no more (Kingma et al. 2016).
         capacity: ``{"nats", "steps", "weight"}``: ``weight |KL - C|``, C rising to ``nats`` over the steps (Burgess et al. 2018).
