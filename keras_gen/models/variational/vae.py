@@ -211,7 +211,7 @@ class VAE(GenerativeModel):
     def _encoded(self, image: Any, label: Any = None, training: bool = False) -> DiagonalGaussian:
         """The encoder's q of images in ``[-1, 1]``: ``[b, d]``."""
         image = 0.5 * image + 0.5 if self.unit_inputs else image
-        return DiagonalGaussian.of(self.encoder(image if label is None else [image, label], training=training))
+        return DiagonalGaussian.of(self.encoder(_with(image, label), training=training))
 
     def posterior(self, images: Any, training: bool = False, label: Any = None) -> tuple[tf.Tensor, tf.Tensor]:
         """q(z|x) of uint8 images: mean and log-variance ``[b, latent_dim]``; of two layers, of the upper."""
@@ -219,7 +219,7 @@ class VAE(GenerativeModel):
         return q.mean, q.log_variance
 
     def _decoded(self, latents: Any, label: Any = None, training: bool = False) -> tf.Tensor:
-        return self.decoder(latents if label is None else [latents, label], training=training)
+        return self.decoder(_with(latents, label), training=training)
 
     def prior_distribution(self, training: bool = False) -> Any:
         """p(z), as the weights have it now."""
@@ -475,3 +475,8 @@ class VAE(GenerativeModel):
                 self.epsilon_dim,
             )
         return history
+
+
+def _with(x: Any, label: Any) -> Any:
+    """What a network with or without labels takes."""
+    return x if label is None else [tf.convert_to_tensor(x), tf.convert_to_tensor(label)]
