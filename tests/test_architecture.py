@@ -78,6 +78,7 @@ FLOORS = [
         [
             "layers",
             "metrics",
+            "losses.decoder_likelihoods",
         ],
         [
             "layers.causal_pyramid",
@@ -86,6 +87,7 @@ FLOORS = [
     [  # 2: networks, training
         [
             "networks.class_conditioning",
+            "networks.labelled",
             "networks.residual",
             "training",
         ],
@@ -93,6 +95,7 @@ FLOORS = [
             "networks",
         ],
         [
+            "networks.encoder_decoder",
             "networks.gan_pairs",
         ],
     ],
@@ -109,11 +112,16 @@ FLOORS = [
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
             "models.flows.multi_scale",
+            "models.variational.code_density",
+            "models.variational.priors",
+            "models.variational.objective",
+            "models.variational.stochastic_layers",
         ],
         [
             "models.adversarial.adversarial_model",
             "models.autoregressive.autoregressive_model",
             "models.flows.flow_model",
+            "models.variational.vae",
         ],
         [
             "models",

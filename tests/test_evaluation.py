@@ -83,6 +83,12 @@ def test_report_of_a_vae(digits, tmp_path):
     precision = metrics["precision_k3_359_test_random-conv"]
     assert 0 <= precision["value"] <= 1 and precision["real_images_score"] > 0.7 and precision["split"] == "test"
     drawn = {"samples", "real_and_fake", "nearest", "interpolation", "manifold", "reconstructions"}
+    drawn |= {"latent_kl", "traversals"}
+    used = metrics["used_latents_359_test"]
+    assert sum(used["per_latent"]) == pytest.approx(kl, abs=1e-3) and used["value"] == sum(
+        each > 0.01 for each in used["per_latent"]
+    )
+    assert metrics["active_units_359_test"]["of"] == 2
     assert set(report["pictures"]) == drawn
     for picture in report["pictures"].values():
         with Image.open(tmp_path / picture["file"]) as image:

@@ -32,7 +32,7 @@ def global_mean(per_example: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(per_example, tf.float32)) / replica_count()
 
 
-def global_batch_mean(values: tf.Tensor, axis: Sequence[int] | None = None) -> tf.Tensor:
+def global_batch_mean(values: tf.Tensor, axis: int | Sequence[int] | None = None) -> tf.Tensor:
     """The mean of ``values`` over the batches of all replicas (and along ``axis``: all), differentiable.
 
     For losses that compare examples, and for moments.

@@ -51,6 +51,11 @@ def has_latent(model: Any) -> bool:
     return "z" in model.noise_spec() and len(model.noise_spec()["z"].shape) == 1
 
 
+def is_decoded(model: Any) -> bool:
+    """Whether ``decode`` takes the noise ``z`` itself; where a mixture or a layer makes latents of it, it does not."""
+    return not any(name.startswith("z_") for name in model.noise_spec())
+
+
 def latent_of(model: Any) -> Normal | Uniform:
     """How the model's ``z`` is distributed; ``InvalidInput`` for a model that takes no vector ``z``."""
     if not has_latent(model):
@@ -87,15 +92,20 @@ def render(
     """
     count = len(next(iter(noise.values())))
     inputs = held(model, conditions or {}, count, 1)
-    binary = model.image_spec.levels == 2 and hasattr(model, "decode") and has_latent(model) and not inputs
+    binary = model.image_spec.levels == 2 and has_latent(model)
+    means = binary and hasattr(model, "mean_images")
+    decoded = binary and hasattr(model, "decode") and is_decoded(model) and not inputs
     parts = []
     for start in range(0, count, BATCH):
         part = slice(start, start + BATCH)
         batch = {name: values[part] for name, values in noise.items()}
-        if binary:
+        conditions = {name: values[part] for name, values in inputs.items()}
+        if means:
+            parts.append(np.asarray(model.mean_images(batch, conditions), np.float32))
+            continue
+        if decoded:
             parts.append(np.asarray(model.decode(batch["z"]), np.float32))
             continue
-        conditions = {name: values[part] for name, values in inputs.items()}
         parts.append(model.images_of(batch, conditions).astype(np.float32) / (model.image_spec.levels - 1))
     return np.concatenate(parts)
 
@@ -214,7 +224,7 @@ def manifold_points(side: int = 20) -> np.ndarray:
 def has_manifold(model: Any) -> bool:
     """Whether the model's latent is a plane that ``manifold`` can draw: ``decode`` of two normal numbers alone."""
     plane = has_latent(model) and latent_of(model) == Normal((2,))
-    return plane and hasattr(model, "decode") and not model.condition_spec()
+    return plane and hasattr(model, "decode") and is_decoded(model) and not model.condition_spec()
 
 
 def manifold(model: Any, side: int = 20) -> np.ndarray:
@@ -232,9 +242,68 @@ def manifold(model: Any, side: int = 20) -> np.ndarray:
     return np.asarray(model.decode(manifold_points(side)), np.float32)
 
 
-def reconstructions(model: Any, images: np.ndarray) -> np.ndarray:
+def reconstructions(model: Any, images: np.ndarray, **conditions: Any) -> np.ndarray:
     """Images encoded to (the mean of) their latents and decoded: float32 ``[n, h, w, c]`` in ``[0, 1]``."""
-    return np.asarray(model.decode(encoded(model, images)), np.float32)
+    if hasattr(model, "reconstruct"):
+        return np.asarray(model.reconstruct(images, **conditions), np.float32)
+    return np.asarray(model.decode(encoded(model, images, **conditions)), np.float32)
+
+
+def encoded_interpolation(
+    model: Any, starts: np.ndarray, ends: np.ndarray, steps: int = 10, **conditions: Any
+) -> np.ndarray:
+    """From one given image to another, straight through their codes: float32 ``[n, steps, h, w, c]`` in ``[0, 1]``.
+
+    Args:
+        model: one with ``encode`` and ``decode``.
+        starts, ends: uint8 images ``[n, h, w, c]``.
+        steps: images a walk, ends included, at least 2.
+        conditions: of conditional models, one for all walks or one a walk.
+    """
+    _check_codes(model)
+    steps = at_least("steps", steps, 2)
+    if len(starts) != len(ends):
+        raise InvalidInput(f"There are {len(starts)} starts and {len(ends)} ends; give as many of each.")
+    codes = [encoded(model, images, **conditions) for images in (starts, ends)]
+    walk = linear(*codes, np.linspace(0.0, 1.0, steps)).astype(np.float32)  # [n, steps, d]
+    given = held(model, conditions, len(starts), steps) if conditions else {}
+    images = np.asarray(model.decode(walk.reshape(-1, walk.shape[-1]), **given), np.float32)
+    return images.reshape(len(starts), steps, *images.shape[1:])
+
+
+def attribute_arithmetic(
+    model: Any, images: np.ndarray, plus: np.ndarray, minus: np.ndarray, strengths: Sequence[float] = (0.0, 0.5, 1.0)
+) -> np.ndarray:
+    """``decode(code + a (mean code of plus - mean code of minus))``: float32 ``[n, strengths, h, w, c]`` in ``[0, 1]``.
+
+    Args:
+        model: one with ``encode`` and ``decode`` that takes no conditions.
+        images: uint8, those that are changed.
+        plus, minus: uint8 images with and without the attribute.
+        strengths: values of a; 0 is the reconstruction.
+    """
+    _check_codes(model)
+    direction = encoded(model, plus).mean(axis=0) - encoded(model, minus).mean(axis=0)
+    moved = encoded(model, images)[:, None] + np.asarray(strengths, np.float32)[:, None] * direction
+    found = np.asarray(model.decode(moved.reshape(-1, moved.shape[-1]).astype(np.float32)), np.float32)
+    return found.reshape(len(images), len(strengths), *found.shape[1:])
+
+
+def random_codes(model: Any, images: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """What codes drawn at random decode to: float32 ``[count, h, w, c]`` in ``[0, 1]``.
+
+    From a normal distribution of the mean and variance, a dimension, of the given images' codes: of a VAE near its prior, of an
+    autoencoder no distribution that its codes have.
+    """
+    _check_codes(model)
+    codes, count = encoded(model, images), at_least("count", count, 1)
+    noise = draw({"code": Normal(codes.shape[1:])}, count, seed)["code"]
+    return np.asarray(model.decode(codes.mean(axis=0) + codes.std(axis=0) * noise), np.float32)
+
+
+def _check_codes(model: Any) -> None:
+    if not (hasattr(model, "encode") and hasattr(model, "decode")):
+        raise InvalidInput(f"{type(model).__name__} does not encode and decode; give an autoencoder, VAE or flow.")
 
 
 def encoded(model: Any, images: np.ndarray, **conditions: Any) -> np.ndarray:

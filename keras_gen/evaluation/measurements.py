@@ -15,7 +15,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.evaluation.memorisation import memorisation
 from keras_gen.evaluation.subject import Subject
-from keras_gen.losses.divergences import standard_normal_kl
+from keras_gen.metrics.active_units import active_units
 from keras_gen.metrics.bootstrap import bootstrap_error
 from keras_gen.metrics.density_coverage import density_coverage
 from keras_gen.metrics.estimate import Estimate, mean_with_error, spelled
@@ -23,7 +23,7 @@ from keras_gen.metrics.features import pixels
 from keras_gen.metrics.frechet import frechet_distance
 from keras_gen.metrics.inception_score import inception_score
 from keras_gen.metrics.kernel_distance import kernel_distance
-from keras_gen.metrics.likelihood import bits_per_dim, importance_weighted_log_prob
+from keras_gen.metrics.likelihood import bits_per_dim
 from keras_gen.metrics.moments import Moments
 from keras_gen.metrics.parzen import parzen_score
 from keras_gen.metrics.precision_recall import precision_recall
@@ -37,6 +37,7 @@ PARZEN_IMAGES = 1_000  # of the validation split, on which the windows' width is
 MEMORISATION_IMAGES = 1_000  # enough for a median; every one is compared with the whole training set
 # Resampling a Frechet distance costs an eigendecomposition a time: seconds each beyond this many dimensions.
 WIDEST_RESAMPLED = 256
+USED = 0.01  # nats of KL from which on a latent counts as used
 Lines = list[dict[str, Any]]
 
 log = logging.getLogger(__name__)
@@ -130,21 +131,32 @@ def _negative(log_prob: np.ndarray, protocol: str, test: ImageData, began: float
 @_measurement("elbo", missing=_wants("elbo", "variational models alone"))
 def _bound(subject: Subject) -> Lines:
     """The ELBO, its bits per dimension, and its parts: E_q[log p(x|z)] with the bound's own draws, and KL(q || p)."""
-    began, model, test = time.perf_counter(), subject.model, subject.test
-    bound = np.asarray(model.elbo(test.images, seed=subject.seed), np.float64)
-    kl = np.asarray(standard_normal_kl(*model.encode(test.images)), np.float64)
+    began, test = time.perf_counter(), subject.test
+    log_likelihood, groups, means = subject.latent_terms
+    kl = groups.sum(axis=1)
+    bound = log_likelihood - kl
     tail = f"{spelled(len(test))}_{test.split}"
     return [
         _line(f"elbo_{tail}", mean_with_error(bound), "nats", test.split, began),
-        _line(f"elbo_reconstruction_{tail}", mean_with_error(bound + kl), "nats", test.split, began),
+        _line(f"elbo_reconstruction_{tail}", mean_with_error(log_likelihood), "nats", test.split, began),
         _line(f"elbo_kl_{tail}", mean_with_error(kl), "nats", test.split, began),
         _line(f"bits_per_dim_elbo_{tail}", bits_per_dim(bound, test.image_spec), "bits/dim", test.split, began),
+        _line(f"active_units_{tail}", active_units(means), "latents", test.split, began, len(test), of=means.shape[1]),
+        _line(
+            f"used_latents_{tail}",
+            int((groups.mean(axis=0) > USED).sum()),
+            "latents",
+            test.split,
+            began,
+            len(test),
+            per_latent=[round(float(value), 4) for value in groups.mean(axis=0)],
+        ),
     ]
 
 
 def _no_importance(subject: Subject) -> str | None:
-    if not hasattr(subject.model, "log_weight"):
-        return "the model has no log_weight to take importance samples of."
+    if not hasattr(subject.model, "log_prob_bound"):
+        return "the model has no log_prob_bound, which takes importance samples."
     return None if subject.options.get("importance_samples") else "give importance_samples (5,000 are usual)."
 
 
@@ -153,8 +165,8 @@ def _importance_weighted(subject: Subject) -> Lines:
     """Burda et al. 2016."""
     began, model, test = time.perf_counter(), subject.model, subject.test
     k, count = subject.options["importance_samples"], subject.options.get("importance_images")
-    images = test.random_subset(count or len(test), subject.seed).images
-    bound = importance_weighted_log_prob(model.log_weight, images, (model.latent_dim,), k, seed=subject.seed)
+    rows = test.random_rows(count or len(test), subject.seed)
+    bound = model.log_prob_bound(test.images[rows], k, seed=subject.seed, **subject.conditions(test, rows))
     return _negative(bound, f"_iw{k}", test, began)
 
 

@@ -63,7 +63,7 @@ def evaluate(
         metrics: names of ``MEASUREMENTS``; default: all that apply.
         reference: the split that samples are compared with: ``train``, ``test`` or a third.
         validation: the split on which Parzen windows choose their width; None leaves that score out.
-        importance_samples: k of the importance-weighted bound (models with ``log_weight``); None leaves it out.
+        importance_samples: k of the importance-weighted bound (models with ``log_prob_bound``); None leaves it out.
         importance_images: how many test images it is taken on; default: all.
         name: what the report calls the model; default: the model's own name.
         about: more of the report: how the model came to be.
@@ -207,9 +207,9 @@ def _check(
             continue
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InvalidInput(f"{argument}={value!r}; give an integer of at least {least}.")
-    if importance_samples is not None and not hasattr(model, "log_weight"):
+    if importance_samples is not None and not hasattr(model, "log_prob_bound"):
         raise InvalidInput(
-            f"{type(model).__name__} has no log_weight to take importance samples of; leave importance_samples out."
+            f"{type(model).__name__} has no log_prob_bound, which takes importance samples; leave importance_samples out."
         )
 
 

@@ -41,9 +41,18 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         if latent.has_manifold(model):
             plane = image_grid(latent.manifold(model), columns=20)
             drawn["manifold"] = (plane, "the latent plane, evenly in probability (inverse Gaussian CDF)")
+    if hasattr(model, "elbo_terms"):
+        drawn["latent_kl"] = (
+            _latent_kl(subject),
+            f"KL to the prior of each latent on the {test.split} images, in nats, largest first; groups of a mixture are one",
+        )
+        drawn["traversals"] = (
+            _traversals(subject),
+            "each row: one latent from -3 to 3, the others as drawn; those of the largest KL first where it splits",
+        )
     if hasattr(model, "encode") and hasattr(model, "decode"):
         drawn["reconstructions"] = (
-            _reconstructions(model, test, seed),
+            _reconstructions(subject),
             f"{test.split} images, below each its reconstruction",
         )
     if hasattr(model, "complete"):
@@ -94,9 +103,36 @@ def _completions(subject: Subject) -> Image.Image:
     return stacked([image_grid(above, columns=len(originals)), below])
 
 
-def _reconstructions(model: Any, test: ImageData, seed: int) -> Image.Image:
-    originals = test.random_subset(3 * COLUMNS, seed).images
-    copies, spec = latent.reconstructions(model, originals), test.image_spec
+def _reconstructions(subject: Subject) -> Image.Image:
+    test, spec = subject.test, subject.test.image_spec
+    rows = test.random_rows(3 * COLUMNS, subject.seed)
+    originals = test.images[rows]
+    copies = latent.reconstructions(subject.model, originals, **subject.conditions(test, rows))
     shown = originals.astype(np.float32) / (spec.levels - 1)
     pairs = [np.concatenate([shown[i : i + COLUMNS], copies[i : i + COLUMNS]]) for i in range(0, len(shown), COLUMNS)]
     return stacked([image_grid(pair, columns=len(pair) // 2) for pair in pairs])
+
+
+def _latent_kl(subject: Subject) -> Image.Image:
+    """A bar a latent."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure  # not pyplot: no display, no global state
+
+    values = np.sort(subject.latent_terms[1].mean(axis=0))[::-1]
+    figure = Figure(figsize=(6, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(np.arange(len(values)), values)
+    axes.set(xlabel="latent", ylabel="KL, nats")
+    axes.grid(alpha=0.3, axis="y")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def _traversals(subject: Subject) -> Image.Image:
+    model, kl = subject.model, subject.latent_terms[1].mean(axis=0)
+    size = latent.latent_of(model).shape[0]
+    order = np.argsort(-kl[:size], kind="stable") if len(kl) >= size else np.arange(size)
+    shown = model.shown_conditions(1, subject.seed)
+    walk = latent.traversal(model, order[:WALKS].tolist(), COLUMNS, seed=subject.seed, **shown)
+    return image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)

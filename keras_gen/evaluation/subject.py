@@ -74,6 +74,12 @@ class Subject:
             raise InvalidInput(f"{self.space.label} gives {bad} of {what} features that are NaN or infinite.")
         return found
 
+    @functools.cached_property
+    def latent_terms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A VAE's ``elbo_terms`` of the test images, float64."""
+        found = self.model.elbo_terms(self.test.images, seed=self.seed, **self.conditions(self.test))
+        return tuple(np.asarray(part, np.float64) for part in found)
+
     @property
     def tail(self) -> str:
         """The end of a metric's name: sample count, split, feature space."""

@@ -36,7 +36,9 @@ def discretized_gaussian_log_prob(images: Any, mean: Any, log_scale: Any, levels
     log_right = log_normal_cdf(right)
     # The gap is negative; its floor keeps the logarithm finite where a bin is too narrow for float32 to see.
     gap = ops.minimum(log_normal_cdf(left) - log_right, -1e-7)
-    inside = log_right + ops.log(-ops.expm1(gap))
+    # 1 - e^gap, by tanh: ONNX has no expm1.
+    t = ops.tanh(-0.5 * gap)
+    inside = log_right + ops.log(2.0 * t / (1.0 + t))
     log_mass = ops.where(
         images < 0.5, log_normal_cdf(high), ops.where(images > levels - 1.5, log_normal_cdf(-low), inside)
     )
@@ -54,7 +56,9 @@ def log_normal_cdf(x: Any) -> Any:
     for coefficient in _ERFC_COEFFICIENTS:
         polynomial = polynomial * t + coefficient
     log_tail = ops.log(0.5 * t) - z * z + polynomial  # log Phi(-|x|)
-    return ops.where(x > 0.0, ops.log1p(-ops.exp(log_tail)), log_tail)
+    tail = ops.exp(log_tail)
+    # log(1 - tail), whose digits survive where the tail is small: ONNX has no log1p.
+    return ops.where(x > 0.0, -2.0 * ops.arctanh(tail / (2.0 - tail)), log_tail)
 
 
 def normal_quantile(probability: Any) -> Any:

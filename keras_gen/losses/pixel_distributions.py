@@ -133,7 +133,7 @@ class LogisticMixture(PixelDistribution):
         )
         chosen = _chosen_component(weights, noise["component"][:, channel])
         mean, log_scale = ops.sum(chosen * means, axis=-1), ops.sum(chosen * log_scales, axis=-1)
-        return _logistic_level(mean, log_scale, noise["u"][:, channel], self.spec.levels)
+        return logistic_level(mean, log_scale, noise["u"][:, channel], self.spec.levels)
 
 
 class CoupledLogisticMixture(PixelDistribution):
@@ -169,7 +169,7 @@ class CoupledLogisticMixture(PixelDistribution):
         chosen = _chosen_component(self._part(parameters, 0), noise["component"][:, 0])
         means, log_scales = self._logistic(parameters, channel, [value[:, None] for value in earlier])
         mean, log_scale = ops.sum(chosen * means, axis=-1), ops.sum(chosen * log_scales, axis=-1)
-        return _logistic_level(mean, log_scale, noise["u"][:, channel], self.spec.levels)
+        return logistic_level(mean, log_scale, noise["u"][:, channel], self.spec.levels)
 
     def _part(self, parameters: Any, index: int) -> Any:
         return parameters[..., index * self.mixtures : (index + 1) * self.mixtures]
@@ -205,7 +205,8 @@ def logistic_level_log_prob(x: Any, mean: Any, log_scale: Any, levels: int) -> A
     return ops.where(x < half - 1.0, below, ops.where(x > 1.0 - half, above, inside))
 
 
-def _logistic_level(mean: Any, log_scale: Any, uniform: Any, levels: int) -> Any:
+def logistic_level(mean: Any, log_scale: Any, uniform: Any, levels: int) -> Any:
+    """The level, a float, at the uniform's quantile of a logistic rounded to levels; all shapes broadcast."""
     uniform = ops.maximum(uniform, LEAST_UNIFORM)
     standard = ops.log(uniform) - ops.log(1.0 - uniform)
     x = mean + ops.exp(ops.clip(log_scale, *LOG_SCALE_RANGE)) * standard

@@ -26,6 +26,11 @@ def bits_per_dim(log_prob: Any, spec: ImageSpec) -> Estimate:
     return Estimate(-mean / nats, None if error is None else error / nats, n)
 
 
+def log_mean_exp(log_weights: Any) -> Any:
+    """``log 1/k sum_i w_i`` of log-weights ``[b, k]``, in TensorFlow: ``[b]``."""
+    return tf.reduce_logsumexp(log_weights, axis=-1) - tf.math.log(tf.cast(tf.shape(log_weights)[-1], tf.float32))
+
+
 def importance_weighted_log_prob(
     log_weight: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     images: np.ndarray,
@@ -34,6 +39,7 @@ def importance_weighted_log_prob(
     *,
     seed: int = 0,
     decoded_at_once: int = DECODED_AT_ONCE,
+    rows: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
     """Burda et al. 2016, eq. 8: ``log P(x) >= E[log 1/k sum_i p(x, z_i) / q(z_i|x)]``, one draw of k latents an image.
 
@@ -48,6 +54,7 @@ def importance_weighted_log_prob(
         k: latents an image.
         seed: of the noise. Image i's draws do not depend on the other images, nor on the chunks.
         decoded_at_once: how many pairs of image and latent go through the decoder together.
+        rows: more arguments of ``log_weight``, ``[n, ...]`` each: the images' labels, say.
 
     Returns:
         float64 ``[n]`` nats.
@@ -58,6 +65,7 @@ def importance_weighted_log_prob(
     signature = [
         tf.TensorSpec((None, *images.shape[1:]), images.dtype),
         tf.TensorSpec((None, None, *shape), tf.float32),
+        *(tf.TensorSpec((None, *row.shape[1:]), row.dtype) for row in rows),
     ]
     function = tf.function(log_weight, input_signature=signature)
     chunk = min(k, decoded_at_once)
@@ -66,11 +74,12 @@ def importance_weighted_log_prob(
     for start in range(0, len(images), together):
         batch = images[start : start + together]
         streams = [NoiseStream({f"importance/{start + row}": Normal(shape)}, seed) for row in range(len(batch))]
+        more = [row[start : start + together] for row in rows]
         total = np.full(len(batch), -np.inf)
         for first in range(0, k, chunk):
             size = min(chunk, k - first)
             noise = np.stack([next(iter(stream.take(size).values())) for stream in streams])
-            weights = function(batch, noise).numpy().astype(np.float64)  # [b, size]
+            weights = function(batch, noise, *more).numpy().astype(np.float64)  # [b, size]
             total = np.logaddexp(total, np.logaddexp.reduce(weights, axis=1))
         result[start : start + together] = total - math.log(k)
     return result

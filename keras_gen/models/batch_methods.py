@@ -1,9 +1,10 @@
 """Keras' ways in, for images: ``fit``, ``evaluate``, ``predict`` and the ``*_on_batch`` methods, all through one border."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.border import Border, features_of, is_batched, marked, own_errors, refuse_unused
@@ -12,7 +13,10 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.replicas import replica_count, uneven_batch
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
+from keras_gen.layers.pixel_bias import PixelBias
 from keras_gen.training.epoch_order import EpochOrder
+
+MOST_FOR_THE_MEAN = 10_000  # images of a dataset
 
 
 class BatchMethods(keras.Model):
@@ -145,6 +149,35 @@ class BatchMethods(keras.Model):
         with uneven_batch(rows):
             outputs = super().predict_step(filled)
         return tf.nest.map_structure(lambda output: output[:rows], outputs)
+
+    def start_at_mean(self, networks: Sequence[keras.Model], x: Any, y: Any = None) -> None:
+        """Every ``PixelBias`` of the networks starts at the mean of the images that ``fit`` was given."""
+        layers = [one for network in networks for one in network._flatten_layers() if isinstance(one, PixelBias)]
+        if layers:
+            mean = self._mean_image(x, y)
+            for layer in layers:
+                layer.start_at(mean)
+
+    def _mean_image(self, x: Any, y: Any) -> np.ndarray:
+        """``[h, w, c]`` in ``[0, 1]``; of what comes in batches, that of the first ones."""
+        top = self.image_spec.levels - 1
+        if not is_batched(x):
+            return self.as_image_data(x, y).images.mean(0) / top
+        if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
+            raise InvalidInput(
+                "This network starts at the mean of the training images, for which a generator of batches would be "
+                "used up; give arrays, a tf.data.Dataset or a keras.utils.PyDataset."
+            )
+        with own_errors():
+            batches, total, count = self.border().batches(x, y, training=False), np.zeros(self.image_spec.shape), 0
+            if isinstance(batches, keras.utils.PyDataset):
+                batches = (batches[index] for index in range(batches.num_batches or 1))
+            for batch in batches:
+                images = np.asarray(batch["image"])
+                total, count = total + images.sum(0), count + len(images)
+                if count >= MOST_FOR_THE_MEAN:
+                    break
+        return total / count / top
 
     def border(self, predicting: bool = False) -> Border:
         """What this model takes to train on, or (``predicting``) for ``call`` alone."""

@@ -31,7 +31,13 @@ def _place(target: Any) -> str:
 
 RECIPES = Recipes("recipe")
 for _module, _classes in {
-    "vae": {"vae_digits": "VAEDigits", "vae_mnist": "VAEMNIST"},
+    "vae": {
+        "vae_digits": "VAEDigits",
+        "vae_mnist": "VAEMNIST",
+        "iwae_mnist": "IWAEMNIST",
+        "iwae_2_layers_mnist": "IWAETwoLayersMNIST",
+        "vamp_mnist": "VampMNIST",
+    },
     "gan_2014": {"gan_2014_mnist": "GAN2014MNIST"},
     "dcgan": {
         "dcgan_digits": "DCGANDigits",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 import pydantic
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_core import PydanticCustomError
 
 from keras_gen.core.errors import InvalidInput
@@ -31,6 +31,7 @@ __all__ = [
     "Cost",
     "Expected",
     "NonNegativeFloat",
+    "NonNegativeInt",
     "PositiveFloat",
     "PositiveInt",
     "Precision",

@@ -13,19 +13,20 @@ ANY = None  # a shape that may be any
 
 def checked_conditional_generator(network: Any, spec: ImageSpec, latent_dim: int) -> keras.Model:
     """The network, or ``InvalidInput`` unless it maps ``z`` ``[b, latent_dim]`` and ``label`` ``[b]`` to images."""
-    return _checked(network, "generator", {"z": (latent_dim,), "label": ()}, {"images": spec.shape})
+    return checked_ports(network, "generator", {"z": (latent_dim,), "label": ()}, {"images": spec.shape})
 
 
 def checked_conditional_discriminator(network: Any, spec: ImageSpec, classes: int, conditioning: str) -> keras.Model:
     """The network, or ``InvalidInput`` unless it maps images, and labels where it does not classify them, to its verdicts."""
     if conditioning == "auxiliary":
-        return _checked(
+        return checked_ports(
             network, "discriminator", {"image": spec.shape}, {"logits": ANY, "logits of the classes": (classes,)}
         )
-    return _checked(network, "discriminator", {"image": spec.shape, "label": ()}, {"logits": ANY})
+    return checked_ports(network, "discriminator", {"image": spec.shape, "label": ()}, {"logits": ANY})
 
 
-def _checked(network: Any, what: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> keras.Model:
+def checked_ports(network: Any, what: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> keras.Model:
+    """The network, or ``InvalidInput`` unless it is functional and its inputs and outputs have these shapes, in this order."""
     wanted = " and ".join(f"{name} {_size(shape)}" for name, shape in inputs.items())
     if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
         raise InvalidInput(

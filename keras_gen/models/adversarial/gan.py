@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_gen.core.border import is_batched, own_errors
 from keras_gen.core.checks import integer, number, sizes
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.given_network import checked_network
@@ -15,7 +13,6 @@ from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Input, Labels
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform
 from keras_gen.core.replicas import step_noise
-from keras_gen.layers.pixel_bias import PixelBias
 from keras_gen.losses.adversarial import Objective, checked_per_example, class_loss, per_example
 from keras_gen.losses.penalties import penalties_of, saved_penalty
 from keras_gen.models.adversarial.adversarial_model import AdversarialModel, Batch
@@ -33,7 +30,6 @@ MIXING = -2  # the turn of `step_noise` that places points between reals and fak
 NOISES = {"normal": Normal, "uniform": Uniform}
 ACCURACIES, DISTANCE = ("accuracy_on_reals", "accuracy_on_fakes"), "wasserstein_estimate"
 CLASS_WEIGHTS = (1.0, 0.1)  # Gulrajani et al. 2017's code
-MOST_FOR_THE_MEAN = 10_000  # images of a dataset
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -340,31 +336,6 @@ class GAN(AdversarialModel):
         """See ``GenerativeModel``. A ``PixelBias`` of the generator starts at the mean of the images before the first step."""
         if not self.compiled:
             self.compile()
-        layers = [one for network in (self.generator, *self.averages) for one in network._flatten_layers()]
-        starting = [layer for layer in layers if isinstance(layer, PixelBias)]
-        if starting and not int(self.discriminator_optimizer.iterations.numpy()):
-            mean = self._mean_image(x, y)
-            for layer in starting:
-                layer.start_at(mean)
+        if not int(self.discriminator_optimizer.iterations.numpy()):
+            self.start_at_mean((self.generator, *self.averages), x, y)
         return super().fit(x, y, *args, **kwargs)
-
-    def _mean_image(self, x: Any, y: Any) -> np.ndarray:
-        """``[h, w, c]`` in ``[0, 1]``; of what comes in batches, that of the first ones."""
-        top = self.image_spec.levels - 1
-        if not is_batched(x):
-            return self.as_image_data(x, y).images.mean(0) / top
-        if not isinstance(x, (tf.data.Dataset, keras.utils.PyDataset)):
-            raise InvalidInput(
-                "This generator network starts at the mean of the training images, for which a generator of batches would be "
-                "used up; give arrays, a tf.data.Dataset or a keras.utils.PyDataset."
-            )
-        with own_errors():
-            batches, total, count = self.border().batches(x, y, training=False), np.zeros(self.image_spec.shape), 0
-            if isinstance(batches, keras.utils.PyDataset):
-                batches = (batches[index] for index in range(batches.num_batches or 1))
-            for batch in batches:
-                images = np.asarray(batch["image"])
-                total, count = total + images.sum(0), count + len(images)
-                if count >= MOST_FOR_THE_MEAN:
-                    break
-        return total / count / top
