@@ -137,9 +137,22 @@ def two_layers(hierarchy, prior="standard_normal"):
     )
 
 
+def calmed(model):
+    """The model with variances near 1: under a narrow one the weights of draws have endless variance."""
+    latents = model.latents
+    lower = latents.lower_posterior if hasattr(latents, "lower_posterior") else latents.upper_encoder
+    for network in (model.encoder, latents.lower_prior, lower):
+        network.set_weights([weight * 0.5 for weight in network.get_weights()])
+    return model
+
+
 @pytest.mark.parametrize("hierarchy,prior", [("top_down", "vamp"), ("top_down", "mixture"), ("bottom_up", "mixture")])
 def test_a_second_layer_is_drawn_ancestrally_and_bounded_by_more_samples(hierarchy, prior):
-    model = two_layers(hierarchy, prior)
+    model = calmed(two_layers(hierarchy, prior))
+    many = np.repeat(BITS, 20, axis=0)
+    one, more = (model.log_prob_bound(many, k).mean() for k in (1, 20))
+    assert one < more
+    assert one == pytest.approx(model.elbo(many).mean(), abs=0.25)
     for network in (model.decoder, model.latents.lower_prior):  # untrained ones hardly move
         network.set_weights([weight * 4.0 for weight in network.get_weights()])
     noise = draw(model.noise_spec(), 4, 0)
@@ -149,20 +162,17 @@ def test_a_second_layer_is_drawn_ancestrally_and_bounded_by_more_samples(hierarc
     seen = np.concatenate([lower, z], -1) if hierarchy == "top_down" else lower
     np.testing.assert_allclose(model.mean_images(noise), model.pixel_mean(model.decoder(seen)), atol=1e-5)
     assert model.encode(BITS)[0].shape == (64, 3) and model.decode(np.zeros((2, 3))).shape == (2, 4, 4, 1)
-    many = np.repeat(BITS, 20, axis=0)
-    one, more = (model.log_prob_bound(many, k).mean() for k in (1, 20))
-    assert one < more
-    assert one == pytest.approx(model.elbo(many).mean(), abs=0.25)
 
 
 def test_importance_weights_of_two_layers_average_to_the_probability():
     """Over all images of 2x2 bits the unbiased estimates of P(x) sum to 1, whichever way latents are inferred."""
     every = np.array([[index >> bit & 1 for bit in range(4)] for index in range(16)], np.uint8).reshape(16, 2, 2, 1)
     for hierarchy in ("top_down", "bottom_up"):
-        model = kg.VAE(
-            (2, 2, 1, 2), 2, hidden=(6,), hierarchy=hierarchy, lower_latent_dim=2, prior="mixture", components=3
-        )
-        assert np.exp(model.log_prob_bound(every, 20_000)).sum() == pytest.approx(1.0, abs=0.02)
+        two = {"hierarchy": hierarchy, "lower_latent_dim": 2}
+        model = calmed(kg.VAE((2, 2, 1, 2), 2, hidden=(6,), prior="mixture", components=3, **two))
+        model.decoder.set_weights([weight * 3.0 for weight in model.decoder.get_weights()])
+        probabilities = np.exp(model.log_prob_bound(every, 20_000))
+        assert probabilities.sum() == pytest.approx(1.0, abs=0.05) and probabilities.std() > 0.01
 
 
 def test_a_vamp_of_one_image_is_that_images_posterior():
