@@ -40,8 +40,8 @@ class GlowCIFAR10Full(GlowRecipe):
     Kingma and Dhariwal 2018: 3.35 bits/dim with 3 levels of 32 steps of width 512 (44 million weights). Batch, optimizer and
     warm-up are those of the authors' code: Adamax 1e-3 with its second beta at 1 - 1/97, 512 images, the rate climbing through
     10 epochs and constant then. It trains until it is stopped, on images shifted by up to a tenth, and keeps what tests best;
-    here 1,000 epochs, a number of our own, without shifts, and the last weights count. Never run whole by this project. Days on
-    8 GPUs, too long for a CPU.
+    here 1,000 epochs, a number of our own, without shifts, and the last weights count. Never run whole by this project. About
+    five days on 8 GPUs, too long for a CPU.
     """
 
     published = ON_CIFAR10

@@ -39,7 +39,8 @@ class RealNVPCIFAR10Full(RealNVPRecipe):
 
     Dinh et al. 2017: 3.49 bits/dim with two scales, 8 residual blocks and 64 maps (doubled at the squeeze), Adam 1e-3, batches
     of 64, horizontal flips, gradients clipped at a norm of 100 as in the authors' code. They do not say how long; here 300
-    epochs, a number of our own. Never run whole by this project. Days on a GPU, too long for a CPU.
+    epochs, a number of our own. Never run whole by this project. About five days on a GPU, too
+    long for a CPU.
     """
 
     published = ON_CIFAR10
@@ -59,7 +60,8 @@ class RealNVPCIFAR10(RealNVPRecipe):
     """RealNVP on CIFAR-10, reduced.
 
     Dinh et al. 2017: 3.49 bits/dim with 8 residual blocks and 64 maps. Here one block and 32 maps everywhere, checkerboard
-    networks on patches of 2x2 pixels, seven epochs with horizontal flips, the rate falling along a cosine, for a CPU.
+    networks on patches of 2x2 pixels, seven epochs with horizontal flips, the rate falling along a cosine. About 40 min on one
+    CPU core, by the cost of a step.
     """
 
     published = ON_CIFAR10

@@ -30,9 +30,17 @@ class Terms(NamedTuple):
         """log p(x, z) - log q(z|x), ``[b, k]``."""
         return self.log_likelihood - self.log_ratio
 
-    def parts(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def parts(self) -> "Parts":
         """E_q[log p(x|z)] and KL(q || p), ``[b]`` each: their difference is the ELBO."""
-        return tf.reduce_mean(self.log_likelihood, axis=1), tf.reduce_sum(self.kl, axis=-1)
+        parts = Parts((tf.reduce_mean(self.log_likelihood, axis=1), tf.reduce_sum(self.kl, axis=-1)))
+        parts.terms = self
+        return parts
+
+
+class Parts(tuple):
+    """A pair that knows the ``Terms`` it was taken of, which the loss of a training step wants."""
+
+    terms: Terms | None = None
 
 
 class Objective:

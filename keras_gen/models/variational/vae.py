@@ -23,7 +23,7 @@ from keras_gen.metrics.active_units import ActiveUnits
 from keras_gen.metrics.likelihood import importance_weighted_log_prob
 from keras_gen.models.adversarial.conditional_networks import checked_ports
 from keras_gen.models.generative_model import GenerativeModel, dtype_policy
-from keras_gen.models.variational.objective import Objective, Terms
+from keras_gen.models.variational.objective import Objective, Parts, Terms
 from keras_gen.models.variational.priors import PRIORS, Prior
 from keras_gen.models.variational.stochastic_layers import HIERARCHIES, OneLayer
 from keras_gen.networks.encoder_decoder import EncoderDecoder
@@ -402,13 +402,13 @@ class VAE(GenerativeModel):
 
     # --- training ---------------------------------------------------------------------------------------------------
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """E_q[log p(x|z)] and KL(q || p), nats ``[b]`` each, of a batch (dict with ``"image"``, or images) and the call's noise.
+    def call(self, inputs: Any, training: bool = False) -> Parts:
+        """E_q[log p(x|z)] and KL(q || p), nats ``[b]`` each.
 
-        In training all ``Terms`` of it.
+        Args:
+            inputs: a batch, dict with ``"image"`` or images, which meets the call's own noise.
         """
-        terms = self._terms_of(self.batch_of(inputs), training)
-        return terms if training else terms.parts()
+        return self._terms_of(self.batch_of(inputs), training).parts()
 
     def _terms_of(self, batch: Mapping[str, Any], training: bool) -> Terms:
         images, count, label = batch["image"], self.objective.samples, self._label(batch)
@@ -447,7 +447,7 @@ class VAE(GenerativeModel):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> tf.Tensor:
         """The negative bound as the objective has it, this replica's share of the global mean."""
-        terms = y_pred if isinstance(y_pred, Terms) else self._terms_of(self.batch_of(x), training=False)
+        terms = y_pred.terms
         log_likelihood, kl = terms.parts()
         self.reconstruction_tracker.update_state(-log_likelihood)
         self.kl_tracker.update_state(kl)
