@@ -43,8 +43,7 @@ class VAEMNIST(VariationalRecipe):
     these sizes for 3,280 epochs at batch 20 and reach a test NLL of 88.71 nats (k = 1, appendix table 3, 5,000 importance
     samples). What an epoch buys depends on the layer: after 40 epochs ReLU layers stand at 94.9 nats and overfit (2.0 nats
     between training and test bound), tanh layers at 93.3 with the mean image in the bias and 94.9 without, gated ones at
-    90.4. About 7 min
-    on one CPU core.
+    90.4. About 7 min on one CPU core.
     """
 
     published = (Published("nll", 88.71, "Burda et al. 2016, appendix table 3, VAE 1 layer k = 1, 5,000 samples"),)
@@ -66,8 +65,8 @@ class VAEMNIST(VariationalRecipe):
     sample_every: PositiveInt | None = None
 
     def options(self, spec: Any) -> dict[str, Any]:
-        """Inputs in ``[0, 1]``, the mean image in the decoder's bias."""
-        return {"unit_inputs": True, "pixel_bias": True}
+        """Inputs in ``[0, 1]``; of binary images the mean in the decoder's bias."""
+        return {"unit_inputs": True, "pixel_bias": spec.levels == 2}
 
 
 class IWAEMNIST(VAEMNIST):
