@@ -225,7 +225,7 @@ def test_what_does_not_fit_is_refused_before_any_work(digits, tmp_path):
         ((model, train, small), {}, "3 images"),
         ((model, train, test), {"features": "random"}, "Unknown feature space 'random'.*random_conv"),
         ((model, train, test), {"samples": 3}, "samples=3"),
-        ((model, train, test), {"importance_samples": 5}, "no log_weight"),
+        ((model, train, test), {"importance_samples": 5}, "no log_prob_bound"),
         ((model, train, test), {"importance_samples": 0}, "importance_samples=0"),
     ]:
         with pytest.raises(InvalidInput, match=text):
