@@ -15,7 +15,18 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import check_file, read_json, write_json, written_beside
 from keras_gen.core.pictures import PNG
 
-PICTURES = ("samples", "real_and_fake", "nearest", "completions", "interpolation", "reconstructions", "manifold")
+PICTURES = (
+    "samples",
+    "real_and_fake",
+    "nearest",
+    "completions",
+    "interpolation",
+    "reconstructions",
+    "manifold",
+    "traversals",
+    "latent_kl",
+    "temperatures",
+)
 Report = dict[str, Any]
 
 

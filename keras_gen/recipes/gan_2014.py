@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from keras_gen.recipes.adversarial import MNISTGANRecipe
-from keras_gen.recipes.recipe import Cost, PositiveInt, Published, Rate
+from keras_gen.recipes.recipe import Cost, Expected, PositiveInt, Published, Rate
 
 
 class GAN2014MNIST(MNISTGANRecipe):
@@ -15,6 +15,7 @@ class GAN2014MNIST(MNISTGANRecipe):
     """
 
     cost = Cost(6)
+    expected = Expected("fid10k", 17.7)
     published = (Published("parzen", 225.0, "Goodfellow et al. 2014, table 1, nats"),)
     paper: ClassVar[str] = "gan_2014"
 

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from keras_gen.recipes.adversarial import MNISTGANRecipe
-from keras_gen.recipes.recipe import Cost
+from keras_gen.recipes.recipe import Cost, Expected
 
 
 class LSGANMNIST(MNISTGANRecipe):
@@ -14,6 +14,7 @@ class LSGANMNIST(MNISTGANRecipe):
     """
 
     cost = Cost(6)
+    expected = Expected("fid10k", 7.2)
     paper: ClassVar[str] = "lsgan"
 
     objective: str = "least_squares"

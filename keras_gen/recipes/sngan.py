@@ -3,7 +3,16 @@
 from typing import ClassVar, Literal
 
 from keras_gen.recipes.adversarial import CIFAR10GANRecipe, MNISTGANRecipe
-from keras_gen.recipes.recipe import Augmentation, Cost, PositiveFloat, PositiveInt, Published, Rate, SampleCount
+from keras_gen.recipes.recipe import (
+    Augmentation,
+    Cost,
+    Expected,
+    PositiveFloat,
+    PositiveInt,
+    Published,
+    Rate,
+    SampleCount,
+)
 
 Networks = Literal["dcgan", "maxout", "wgan_gp_resnet", "sngan_resnet"]
 ON_CIFAR10 = (Published("fid_inception", 16.77, "mimicry's SNGAN, 50,000 samples, Inception features"),)
@@ -17,6 +26,7 @@ class SNGANMNIST(MNISTGANRecipe):
     """
 
     cost = Cost(6)
+    expected = Expected("fid10k", 5.7)
     paper: ClassVar[str] = "sngan"
 
     objective: str = "hinge"

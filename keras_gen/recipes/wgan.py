@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from keras_gen.recipes.adversarial import MNISTGANRecipe
-from keras_gen.recipes.recipe import Cost, PositiveFloat, PositiveInt
+from keras_gen.recipes.recipe import Cost, Expected, PositiveFloat, PositiveInt
 
 
 class WGANMNIST(MNISTGANRecipe):
@@ -14,6 +14,7 @@ class WGANMNIST(MNISTGANRecipe):
     """
 
     cost = Cost(6)
+    expected = Expected("fid10k", 32.5)
     paper: ClassVar[str] = "wgan"
 
     epochs: PositiveInt = 18

@@ -3,7 +3,16 @@
 from typing import ClassVar, Literal
 
 from keras_gen.recipes.adversarial import CIFAR10GANRecipe, MNISTGANRecipe
-from keras_gen.recipes.recipe import Augmentation, Cost, PositiveFloat, PositiveInt, Published, Rate, SampleCount
+from keras_gen.recipes.recipe import (
+    Augmentation,
+    Cost,
+    Expected,
+    PositiveFloat,
+    PositiveInt,
+    Published,
+    Rate,
+    SampleCount,
+)
 
 Networks = Literal["dcgan", "maxout", "wgan_gp_resnet", "sngan_resnet"]
 ON_CIFAR10 = (
@@ -21,6 +30,7 @@ class WGANGPMNIST(MNISTGANRecipe):
     """
 
     cost = Cost(6)
+    expected = Expected("fid10k", 12.3)
     paper: ClassVar[str] = "wgan_gp"
 
     epochs: PositiveInt = 12
