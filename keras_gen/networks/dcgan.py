@@ -55,14 +55,16 @@ def dcgan_discriminator(
 ) -> keras.Model:
     """Images ``[b, h, w, c]`` in ``[-1, 1]`` (and labels ``[b]``) to logits ``[b, 1]``. ``width``: maps of the first layer.
 
-    Not ``normalized``, it has no batch normalization: a penalty on each example's slope, or spectral norms, replace it.
+    Not ``normalized``, it has no batch normalization: a penalty on each example's slope, or spectral norms, replace it. It then
+    has biases, as the convolutions of Miyato et al. 2018 do: without any, its logits are proportional to the image but for the
+    last bias, so that a generator that is losing gains by shrinking its images to grey, and stays there.
     """
     stages, width = spec.halvings(), integer("width", width, 1)
     given = DiscriminatorInputs(spec.shape, classes, conditioning)
     x = given.with_label(given.image)
     for stage in range(stages):
-        # No bias, not even in the first: it changes little, and TensorFlow's graph optimizer fails on bias + LeakyReLU.
-        x = layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=False, kernel_initializer=_init())(x)
+        # Normalized, it has no bias, not even in the first layer: it changes little.
+        x = layers.Conv2D(width << stage, KERNEL, 2, "same", use_bias=not normalized, kernel_initializer=_init())(x)
         if stage and normalized:
             x = BatchNormalization()(x)
         x = layers.LeakyReLU(0.2)(x)
