@@ -22,6 +22,7 @@ FLOORS = [
             "core.checks",
             "core.registry",
             "core.exchange",
+            "core.lab",
             "core.locks",
             "core.own_functions",
         ],
