@@ -225,7 +225,10 @@ def test_reduced_pictures_are_enlarged_again(photos):
         np.testing.assert_allclose(source, np.asarray(small.resize((16, 16), Image.Resampling.BICUBIC)), atol=4)
     digits = data.load("upscale:digits")
     assert digits.source_spec.levels == 17 and digits.features["source"].max() <= 16 and "label" in digits.features
-    assert default_space("upscale:cifar10?factor=4") == default_space("colorize:cifar10") == "classifier_cifar10"
+    assert (
+        default_space("upscale:cifar10?factor=4") == default_space("unpaired:colorize:cifar10") == "classifier_cifar10"
+    )
+    assert default_space("reverse:colorize:cifar10") == default_space("image_folder:/cifar10") == "random_conv"
 
 
 def test_the_middle_is_gone(photos):
