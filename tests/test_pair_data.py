@@ -244,13 +244,14 @@ def test_steep_edges_are_those_of_another_implementation():
     generator = np.random.default_rng(0)
     steps = generator.random((5, 6, 6)).repeat(6, axis=1).repeat(6, axis=2)
     for image, lines in zip(steps, edges(steps) == 0):
+        np.testing.assert_array_equal(edges(image[None])[0] == 0, lines)  # whatever its neighbours are
         smooth = ndimage.gaussian_filter(image, 1.0)
         steepness = np.hypot(ndimage.sobel(smooth, 0), ndimage.sobel(smooth, 1))
         top = steepness.max()
         theirs = canny(image, 1.0, LOW * top, HIGH * top, mode="reflect")
         inside = np.pad(steepness[2:-2, 2:-2] > HIGH * top, 2)  # it looks for none at the border
         for one, other in ((lines, theirs), (theirs, lines)):
-            assert ndimage.binary_dilation(other, np.ones((3, 3)))[one & inside].mean() > 0.9
+            assert ndimage.binary_dilation(other, np.ones((3, 3)))[one & inside].mean() > 0.95
 
 
 def test_edges_of_a_square_are_its_outline():
@@ -299,7 +300,7 @@ def test_two_classes_as_two_sets():
         ("reverse:digits", "as 'reverse:edges:digits'"),
         ("unpaired_classes:digits", r"got source=''.*\?source=CLASS&image=CLASS"),
         ("unpaired_classes:digits?source=3&image=12", "got image='12'"),
-        ("unpaired_classes:drawn_shapes?source=3&image=12", "holds sources already"),
+        ("unpaired_classes:edges:digits?source=3&image=1", "holds sources already"),
         ("paired_folder:/no/such", "no folder"),
         ("drawn_shapes:3", "takes no ':3'"),
     ],
