@@ -49,6 +49,7 @@ setup(
             "hypothesis>=6.100",  # random settings, folders and arrays against the border
             "ruff>=0.12",
             "POT>=0.9.4",  # reference values: FID, sliced Wasserstein
+            "scikit-image>=0.24",  # reference values: Lab, PSNR, SSIM
             "prdc>=0.2",  # reference values: precision, recall, density, coverage
         ],
         "tensorboard": ["tensorboard>=2.18"],  # event files of a training, and what shows them
