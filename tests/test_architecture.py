@@ -112,6 +112,8 @@ FLOORS = [
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
+            "models.translation.image_pool",
+            "models.translation.predictions",
             "models.flows.multi_scale",
             "models.variational.code_density",
             "models.variational.priors",
@@ -123,6 +125,9 @@ FLOORS = [
             "models.autoregressive.autoregressive_model",
             "models.flows.flow_model",
             "models.variational.vae",
+        ],
+        [
+            "models.translation.translation_model",
         ],
         [
             "models",
@@ -223,6 +228,7 @@ GROUND |= {
     "models.adversarial.__init__",
     "models.autoregressive.__init__",
     "models.flows.__init__",
+    "models.translation.__init__",
     "exporters.__init__",
 }
 

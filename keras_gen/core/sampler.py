@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.inputs import Input, check_inputs
-from keras_gen.core.noise import NoiseSpec, NoiseStream, draw
+from keras_gen.core.inputs import Input, as_array, check_inputs
+from keras_gen.core.noise import NoiseSpec, NoiseStream, check_noise, draw
 
 DEFAULT_BATCH_SIZE = 64
 
@@ -19,6 +19,8 @@ class Sampler:
     A subclass has ``noise_spec``, ``images_of`` and, if it takes more than noise, ``condition_spec``.
     """
 
+    # Whether ``sample`` and ``images_of`` give images; None: as soon as there is noise. A translator makes them of images alone.
+    draws_images: bool | None = None
     # Whether a batch of another size is compiled for anew: long loops of small steps, under XLA.
     compiled_sampling = False
 
@@ -30,12 +32,30 @@ class Sampler:
         """Name -> what else it takes, such as the labels of class-conditional models."""
         return {}
 
+    def is_sampled(self) -> bool:
+        """Whether ``sample`` gives images: of noise, or of the images that a translator without noise is given."""
+        return bool(self.noise_spec()) if self.draws_images is None else self.draws_images
+
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """Images of noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
         raise NotImplementedError(f"{type(self).__name__} must say what it makes of noise.")
 
     def check_sampling(self) -> None:
         """Raises where whatever would be drawn means nothing. An artifact was proven when it was written."""
+
+    def checked_inputs(
+        self, noise: Mapping[str, Any], conditions: Mapping[str, Any]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Noise and conditions of ``images_of``; the noise, or else the first condition of rows, tells the number of examples."""
+        noise = check_noise(self.noise_spec(), noise)
+        spec = self._known(conditions)
+        arrays = {name: as_array(name, value) for name, value in conditions.items() if value is not None}
+        rows = [len(array) for name, array in arrays.items() if array.ndim == len(spec[name].shape) + 1]
+        sizes = [len(values) for values in noise.values()] or rows
+        if not sizes:
+            wish = ", ".join(spec) or "noise"
+            raise InvalidInput(f"{type(self).__name__} got nothing to make images of; give {wish}, one an image.")
+        return noise, self.checked_conditions(conditions, sizes[0])
 
     def checked_conditions(
         self, conditions: Mapping[str, Any], n: int, *, required: bool = False
@@ -76,7 +96,7 @@ class Sampler:
         """
         if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
             raise InvalidInput(f"n={n!r} images cannot be drawn; give an integer of at least 1.")
-        if not self.noise_spec():
+        if not self.is_sampled():
             raise InvalidInput(
                 f"{type(self).__name__} draws no images from noise; it works on images that it is given."
             )

@@ -174,7 +174,7 @@ def _importance_weighted(subject: Subject) -> Lines:
 
 
 def _draws(subject: Subject) -> str | None:
-    return None if subject.model.noise_spec() else "the model draws no images from noise."
+    return None if subject.model.is_sampled() else "the model draws no images from noise."
 
 
 def _at_least(count: int) -> Callable[[Subject], str | None]:

@@ -13,7 +13,7 @@ from keras_gen.core.completion import completed
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Input, check_inputs, input_of
-from keras_gen.core.noise import check_noise, draw
+from keras_gen.core.noise import draw
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 from keras_gen.exporters.formats import FORMATS, FormatFailed
 from keras_gen.exporters.manifest import check_files, read_manifest
@@ -81,6 +81,9 @@ class LoadedArtifact(Sampler):
 
         return called
 
+    # Its endpoint "sample" was proven.
+    draws_images = True
+
     def noise_spec(self) -> Mapping[str, Any]:
         """As the manifest says."""
         return self._noise
@@ -91,8 +94,7 @@ class LoadedArtifact(Sampler):
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """The endpoint ``sample``: uint8 ``[n, h, w, c]``."""
-        noise = check_noise(self._noise, noise)
-        inputs = self.checked_conditions(conditions or {}, len(next(iter(noise.values()))))
+        noise, inputs = self.checked_inputs(noise, conditions or {})
         return self._outputs("sample", {**noise, **inputs})["image"]
 
     def __getattr__(self, name: str) -> Callable[..., np.ndarray]:

@@ -19,7 +19,7 @@ from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput, TrainingDiverged
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.noise import NoiseSpec, check_noise
+from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.registry import PROVIDED
 from keras_gen.core.replicas import call_number, fit_for_policy, step_noise, steps_made
 from keras_gen.core.sampler import Sampler
@@ -100,9 +100,7 @@ class GenerativeModel(Sampler, BatchMethods):
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """``generate``, compiled, for noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
-        noise = check_noise(self.noise_spec(), noise)
-        n = len(next(iter(noise.values())))
-        inputs = self.checked_conditions(conditions or {}, n)
+        noise, inputs = self.checked_inputs(noise, conditions or {})
         if self._generate_function is None:
             signature = [
                 {name: tf.TensorSpec((None, *kind.shape), kind.dtype, name) for name, kind in spec.items()}

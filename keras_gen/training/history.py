@@ -117,7 +117,7 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws where it is time to."""
         done = epoch + 1
-        if (done % self.every and done != self.epochs) or not self.model.noise_spec():  # a classifier draws nothing
+        if (done % self.every and done != self.epochs) or not self.model.is_sampled():  # a classifier draws nothing
             return
         noise = draw(self.model.noise_spec(), self.count, self.seed)
         images = self.model.images_of(noise, self.model.shown_conditions(self.count, self.seed))
