@@ -578,7 +578,7 @@ CASES = (
         ),
         optimizers=2,
         falling="l1",
-        sgd_rate=0.01,
+        sgd_rate=1e-3,
     ),
     Case(
         "pix2pix_colour",
@@ -602,7 +602,7 @@ CASES = (
         ),
         optimizers=2,
         falling="discriminator_loss",
-        sgd_rate=0.02,
+        sgd_rate=1e-3,
     ),
     Case(
         "cycle_gan",
@@ -625,6 +625,6 @@ CASES = (
         ),
         optimizers=2,
         falling="cycle_loss",
-        sgd_rate=0.003,
+        sgd_rate=1e-4,
     ),
 )

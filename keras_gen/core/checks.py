@@ -60,7 +60,7 @@ def odd(name: str, value: Any, least: int = 1) -> int:
 
 
 def nearest_sizes(height: int, width: int, step: int, least: int = 1) -> str:
-    """The good sizes below and above, in words: sides that are multiples of ``step`` of at least ``least``; ``"64x64 or 96x96"``."""
+    """The good sizes next to these, ``"64x64 or 96x96"``: sides that are multiples of ``step`` of at least ``least``."""
     least = -(-least // step) * step
     below, above = (
         [max(least, f(side) * step) for side in (height, width)] for f in (lambda s: s // step, lambda s: -(-s // step))

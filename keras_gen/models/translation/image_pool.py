@@ -54,7 +54,7 @@ class ImagePool:
 
     def save(self, store: Any) -> None:
         """Writes what is stored."""
-        store[self.name] = keras.ops.convert_to_numpy(self.images)[: int(self.stored)]
+        store[self.name] = keras.ops.convert_to_numpy(self.images)[: int(keras.ops.convert_to_numpy(self.stored))]
 
     def load(self, store: Any) -> None:
         """Reads what ``save`` wrote; a file without it leaves the pool empty."""
