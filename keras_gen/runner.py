@@ -146,7 +146,7 @@ def _fit(
         *recipe.callbacks(folder, training, validation, first_epoch),
         *([keras.callbacks.TensorBoard(folder / "tensorboard")] if tensorboard else []),
         HistoryLog(folder, first_epoch),
-        SampleGrid(folder / "samples", recipe.epochs, recipe.grid_every, seed=recipe.seed),
+        SampleGrid(folder / "samples", recipe.epochs, recipe.grid_every, seed=recipe.seed, data=validation),
         # After the log: an epoch that has a checkpoint has its line.
         Checkpoints(folder / "checkpoints", recipe.epochs, recipe.checkpoint_every),
         progress,

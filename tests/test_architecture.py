@@ -25,6 +25,7 @@ FLOORS = [
             "core.lab",
             "core.locks",
             "core.own_functions",
+            "core.resizing",
         ],
         [
             "core.files",
@@ -65,6 +66,8 @@ FLOORS = [
             "data.__init__",
             "data.folder_layout",
             "data.image_files",
+            "data.options",
+            "data.edges",
             "presets",
         ],
         [
@@ -74,12 +77,14 @@ FLOORS = [
             "metrics.features",
             "metrics.moments",
             "metrics.precision_recall",
-            "data",
+            "data.decoding",
+            "data.tensorflow_datasets",
         ],
         [
             "layers",
             "metrics",
             "losses.decoder_likelihoods",
+            "data",
         ],
         [
             "layers.causal_pyramid",

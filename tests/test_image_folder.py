@@ -9,7 +9,7 @@ from PIL import Image
 
 import keras_gen as kg
 from keras_gen import data
-from keras_gen.data import image_files, image_folder
+from keras_gen.data import decoding, image_files
 
 SPLITS = ("train", "validation", "test")
 
@@ -37,7 +37,7 @@ def only(folder, query=""):
 @pytest.fixture
 def undecoded(monkeypatch):
     """Fails if a picture is decoded."""
-    monkeypatch.setattr(image_folder, "decode", lambda *_: pytest.fail("decoded before it was refused"))
+    monkeypatch.setattr(decoding, "decode", lambda *_: pytest.fail("decoded before it was refused"))
 
 
 @pytest.fixture
@@ -301,7 +301,7 @@ def test_pictures_of_two_sizes_need_a_size(pictures, undecoded, split):
 
 @pytest.mark.parametrize("query", ["", "?size=16"])
 def test_the_memory_is_known_before_decoding(pictures, undecoded, monkeypatch, query):
-    monkeypatch.setattr(image_folder, "LARGEST_IN_MEMORY", 20_000)
+    monkeypatch.setattr(decoding, "LARGEST_IN_MEMORY", 20_000)
     with pytest.raises(kg.InvalidInput, match=r"images of .*x3 need .* GiB.*'\?size=64'"):
         load(pictures, query=query)
 

@@ -1,7 +1,8 @@
 """The border of training data: whatever form images and labels come in, they become one kind of batch, or one error.
 
-A batch is a dict: ``"image"`` uint8 ``[b, h, w, c]``, ``"label"`` integers ``[b]``, and what else a data set has. Arrays are
-checked whole, Python's batches one by one where they are made, and a ``tf.data`` pipeline inside its own graph.
+A batch is a dict: ``"image"`` uint8 ``[b, h, w, c]``, ``"label"`` integers ``[b]``, ``"source"`` uint8 ``[b, h2, w2, c2]``, and
+what else a data set has. Arrays are checked whole, Python's batches one by one where they are made, and a ``tf.data`` pipeline
+inside its own graph.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import tensorflow as tf
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.inputs import Input
+from keras_gen.core.inputs import Images, Input
 
 # Between these stands the text of an error of ours that a pipeline's threads raise.
 _BEGIN, _END = "<keras_gen: ", " :keras_gen>"
@@ -81,6 +82,8 @@ class Border:
         model: its name, for errors.
         replicas: how many train in step.
         turns: how many batches one training step takes.
+        unpaired: whether ``"source"`` and ``"image"`` are two sets that it learns to turn into each other, ``fit(a, b)``: of any
+            lengths, and shuffled apart. Otherwise each source belongs to its image.
     """
 
     model: str
@@ -88,25 +91,55 @@ class Border:
     conditions: Mapping[str, Input]
     replicas: int = 1
     turns: int = 1
+    unpaired: bool = False
+
+    def features(self, x: Any, y: Any = None) -> dict[str, Any]:
+        """``features_of``; of a model of two sets, a pair is ``(source, image)``."""
+        if not self.unpaired or isinstance(x, Mapping):
+            return features_of(x, y)
+        pair = (x, y) if y is not None else x
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2 or any(part is None for part in pair):
+            raise InvalidInput(
+                f"{self.model} wants two sets of images: fit(a, b), or a dict with 'source' (a) and 'image' (b)."
+            )
+        return {"source": pair[0], "image": pair[1]}
 
     # --- all at once ------------------------------------------------------------------------------------------------
 
     def data(self, x: Any, y: Any = None) -> ImageData:
         """Arrays as checked ``ImageData``."""
+        source = self.conditions.get("source")
+        spec = source.spec if isinstance(source, Images) else None
         if not isinstance(x, ImageData):
-            return ImageData("the images given", "train", self.image_spec, self.arrays(features_of(x, y)))
+            arrays = self.arrays(self.features(x, y), whole=True)
+            spec = spec if "source" in arrays else None
+            return ImageData(
+                "the images given", "train", self.image_spec, arrays, source_spec=spec, paired=not self.unpaired
+            )
         if y is not None:
-            raise InvalidInput(f"{x.name} holds its labels already; leave y out.")
+            raise InvalidInput(f"{x.name} holds {'both sets' if self.unpaired else 'its labels'} already; leave y out.")
         if x.image_spec != self.image_spec:
             raise InvalidInput(
                 f"{x.name} holds {x.image_spec}, this model makes {self.image_spec}; build it with "
                 f"image_spec=data.image_spec."
             )
-        self.arrays(x.features)
-        return x
+        if None not in (spec, x.source_spec) and x.source_spec != spec:
+            raise InvalidInput(
+                f"{x.name} holds sources of {x.source_spec}, this model takes {spec}; build it with "
+                "source_spec=data.source_spec."
+            )
+        if not x.paired and not self.unpaired:
+            raise InvalidInput(
+                f"{x.name} holds two sets, and nobody says which images belong together; {self.model} takes one set, or pairs."
+            )
+        self.arrays(x.features, whole=True)
+        return x.unpaired() if self.unpaired else x
 
-    def arrays(self, features: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The features as arrays: images, labels, conditions and counts checked."""
+    def arrays(self, features: Mapping[str, Any], whole: bool = False) -> dict[str, np.ndarray]:
+        """The features as arrays: images, labels, conditions and counts checked.
+
+        ``whole``: they are all there are, not a batch, and so two sets may differ in length.
+        """
         if features.get("image") is None:
             came = "None" if "image" in features else f"a dict of {sorted(features)}"
             raise InvalidInput(f"x is {came}; wanted images, or a dict with 'image'.")
@@ -115,14 +148,15 @@ class Border:
         self._require_conditions(arrays)
         n = len(arrays["image"])
         for name, values in arrays.items():
-            if name == "label" or name in self.conditions:
+            if (name in self.conditions and self.conditions[name].converts) or name == "label":
                 self._check_kind(name, values.dtype.name, values.shape)
-            if values.ndim < 1 or len(values) != n:
+            apart = whole and self.unpaired and name == "source"
+            if values.ndim < 1 or (len(values) != n and not apart):
                 raise InvalidInput(
                     f"{len(values) if values.ndim else 1} values of {name!r} for {n} images; give one each."
                 )
         for name, kind in self.conditions.items():
-            kind.check(name, arrays[name], n)
+            kind.check(name, arrays[name], len(arrays[name]))
         return arrays
 
     def per_replica(self, batch: dict[str, np.ndarray], strategy: tf.distribute.Strategy) -> dict[str, Any]:
@@ -145,16 +179,20 @@ class Border:
     def _require_conditions(self, features: Mapping[str, Any]) -> None:
         for name in self.conditions:
             if name not in features:
+                pair = {"label": "fit(images, labels), or ", "source": "fit(a, b), or " if self.unpaired else ""}
                 raise InvalidInput(
                     f"{self.model} wants a {name} for each image; train and measure it on images with {name}s: "
-                    f"fit(images, {name}s), or a dict with 'image' and '{name}'."
+                    f"{pair.get(name, '')}a dict with 'image' and '{name}'."
                 )
 
     def _check_kind(self, name: str, dtype: str, shape: Any) -> None:
         """``InvalidInput`` unless a condition is ``[n, ...]`` of its kind's type, labels integers ``[n]``, as far as is known."""
         kind, found = self.conditions.get(name), tf.as_dtype(dtype)
         floats, inner = (False, ()) if kind is None else (kind.dtype.startswith("float"), tuple(kind.shape))
-        if (found.is_integer or (floats and found.is_floating)) and (shape is None or tuple(shape)[1:] == inner):
+        taken = found.is_integer or (floats and found.is_floating)
+        if kind is not None and not kind.converts:
+            taken = dtype == kind.dtype
+        if taken and (shape is None or tuple(shape)[1:] == inner):
             return
         came = f"{dtype} {list(shape) if shape is not None else 'of unknown shape'}"
         if floats or inner:
@@ -171,7 +209,8 @@ class Border:
         Batches of several turns are ``[b, turns, ...]``, full ones alone, as of arrays.
         """
         if y is not None:
-            raise InvalidInput(f"x is a {type(x).__name__}, whose batches hold their labels; leave y out.")
+            hold = "both images, as tf.data.Dataset.zip((a, b)) gives them" if self.unpaired else "their labels"
+            raise InvalidInput(f"x is a {type(x).__name__}, whose batches hold {hold}; leave y out.")
         turns = self.turns if training else 1
         if isinstance(x, keras.utils.PyDataset):
             if training and self.replicas > 1:
@@ -198,7 +237,7 @@ class Border:
 
         @tf.autograph.experimental.do_not_convert  # its errors would come out in AutoGraph's words
         def as_dict(*element: Any) -> dict[str, Any]:
-            return features_of(element if len(element) > 1 else element[0])
+            return self.features(element if len(element) > 1 else element[0])
 
         dataset = dataset.map(as_dict, num_parallel_calls=tf.data.AUTOTUNE)
         if "image" not in dataset.element_spec:
@@ -283,7 +322,7 @@ class Border:
         first = next(source, None)
         if first is None:
             raise InvalidInput("The generator is empty; give at least one batch.")
-        first = self.arrays(features_of(first))
+        first = self.arrays(self.features(first))
         size, lock, rest = len(first["image"]), threading.Lock(), itertools.chain([first], source)
 
         def stream() -> Iterator[dict[str, np.ndarray]]:
@@ -299,7 +338,7 @@ class Border:
                     if batch is None and rows < turns * size:
                         raise self.too_few(turns, size, "the generator")
                     if batch is not None:
-                        batch = _of_the_kind(self.arrays(features_of(batch)), first)
+                        batch = _of_the_kind(self.arrays(self.features(batch)), first)
                         rows += len(batch["image"])
                 if batch is None:
                     return
@@ -345,7 +384,7 @@ class CheckedPyDataset(keras.utils.PyDataset):
             return {name: np.stack([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def _checked(self, index: int) -> dict[str, np.ndarray]:
-        batch = self.border.arrays(features_of(self.source[index]))
+        batch = self.border.arrays(self.border.features(self.source[index]))
         return _of_the_kind(batch, self.first) if index else batch
 
     def on_epoch_begin(self) -> None:

@@ -43,6 +43,8 @@ class Input:
     """What a condition left out is: ``IN_TURN`` (the integers of the range), a number, or None: it has to be given."""
     of_data: ClassVar[bool] = True
     """Whether a batch to train on, or to measure on, holds it; a way of sampling is none of the data's."""
+    converts: ClassVar[bool] = True
+    """Whether a batch may hold it in another precision; pixels come as they are."""
     uniforms: ClassVar[int | None] = None
     """How many uniform numbers ``of_uniforms`` makes one value of; None: it cannot be drawn in a training step."""
 
@@ -231,6 +233,7 @@ class Images(Input):
     spec: ImageSpec
     kind: ClassVar[str] = "images"
     dtype: ClassVar[str] = "uint8"
+    converts: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

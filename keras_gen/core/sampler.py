@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.image_data import ImageData
 from keras_gen.core.inputs import Input, as_array, check_inputs
 from keras_gen.core.noise import NoiseSpec, NoiseStream, check_noise, draw
 
@@ -73,11 +74,15 @@ class Sampler:
         spec = self._known(texts)
         return {name: spec[name].parse(name, text) for name, text in texts.items()}
 
-    def shown_conditions(self, n: int, seed: int) -> dict[str, np.ndarray]:
-        """Conditions to look at a model under: the kinds' defaults or, where a kind has none, the seed's draws."""
-        spec = self.condition_spec()
-        drawn = draw({name: kind for name, kind in spec.items() if kind.default is None}, n, seed)
-        return self.checked_conditions(drawn, n)
+    def shown_conditions(self, n: int, seed: int, data: ImageData | None = None) -> dict[str, np.ndarray]:
+        """Conditions to look at a model under: the kinds' defaults or, where a kind has none, ``n`` of the data's at random (one
+        after the other again where there are fewer), and what they do not hold the seed draws.
+        """
+        asked = {name: kind for name, kind in self.condition_spec().items() if kind.default is None}
+        held = [name for name, kind in asked.items() if data is not None and kind.of_data and name in data.features]
+        given = {name: data.features[name][np.resize(data.random_rows(n, seed, name), n)] for name in held}
+        drawn = draw({name: kind for name, kind in asked.items() if name not in held}, n, seed)
+        return self.checked_conditions({**given, **drawn}, n)
 
     def _known(self, conditions: Mapping[str, Any]) -> Mapping[str, Input]:
         """The model's conditions; ``InvalidInput`` if another is given."""

@@ -1,5 +1,6 @@
 """Floor 1: data sets by name, one file per source."""
 
+import re
 from typing import TYPE_CHECKING
 
 from keras_gen.core.errors import InvalidInput
@@ -10,19 +11,58 @@ if TYPE_CHECKING:
 
 SOURCES = Registry("data set")
 SOURCES.register("digits", "keras_gen.data.digits:load")
-for _name in ("mnist", "binarized_mnist", "fashion_mnist", "cifar10", "anime_faces_64_subset"):
+SOURCES.register("drawn_shapes", "keras_gen.data.drawn_shapes:load")
+for _name in (
+    "mnist",
+    "binarized_mnist",
+    "fashion_mnist",
+    "cifar10",
+    "anime_faces_64_subset",
+    "tiny_imagenet_10_subset",
+):
     SOURCES.register(_name, f"keras_gen.data.tensorflow_datasets:load_{_name}")
-SOURCES.register("image_folder", "keras_gen.data.image_folder:load")
+SOURCES.register("pix2pix_maps_128_subset", "keras_gen.data.tensorflow_pairs:load_maps")
+# Those that take more than their name: ``NAME:ARGUMENT``, or options.
+WITH_ARGUMENT = {
+    "camvid_256": "keras_gen.data.tensorflow_pairs:load_camvid",
+    "camvid_dusk_to_day": "keras_gen.data.tensorflow_pairs:load_dusk_to_day",
+    "image_folder": "keras_gen.data.image_folder:load",
+    "paired_folder": "keras_gen.data.side_folders:load_paired",
+    "unpaired_folder": "keras_gen.data.side_folders:load_unpaired",
+    "colorize": "keras_gen.data.derived:colorize",
+    "upscale": "keras_gen.data.derived:upscale",
+    "inpaint": "keras_gen.data.derived:inpaint",
+    "edges": "keras_gen.data.derived:edges_of",
+    "reverse": "keras_gen.data.derived:reverse",
+    "unpaired": "keras_gen.data.derived:unpaired",
+    "unpaired_classes": "keras_gen.data.derived:unpaired_classes",
+}
+for _name, _target in WITH_ARGUMENT.items():
+    SOURCES.register(_name, _target)
 
 
 def load(name: str, split: str = "train", *, download: bool = False) -> "ImageData":
     """One split of a data set as an ``ImageData``.
 
-    ``name`` is ``digits``, ``mnist``, ``binarized_mnist``, ``fashion_mnist``, ``cifar10``, ``anime_faces_64_subset`` or
-    ``image_folder:PATH[?size=64&channels=3&ground=white&skip_unreadable=true]`` (see ``image_folder.load`` for the folder's
-    layout); ``split`` is ``train``, ``validation`` or ``test``. Where the labels have names, ``label_names`` tells them.
-    Nothing is downloaded unless ``download=True``. Unknown names, splits and data that is not prepared raise
-    ``InvalidInput``.
+    ``name`` is one of these; ``split`` is ``train``, ``validation`` or ``test``.
+
+    ======================================================  ===============================================================
+    ``digits``, ``drawn_shapes``                            come along
+    ``mnist``, ``binarized_mnist``, ``fashion_mnist``,      through tensorflow-datasets
+    ``cifar10``
+    ``anime_faces_64_subset``, ``tiny_imagenet_10_subset``  where they lie prepared
+    ``pix2pix_maps_128_subset``, ``camvid_256[?size=128]``  pairs, where they lie prepared: map to aerial, labels to photo
+    ``camvid_dusk_to_day[?size=128]``                       two sets that are not paired
+    ``image_folder:PATH[?size=64&channels=3&...]``          pictures of your own: see ``image_folder.load``
+    ``paired_folder:PATH``, ``unpaired_folder:PATH``        of two kinds: see ``side_folders``
+    ``colorize:NAME``, ``upscale:NAME[?factor=4]``,         pairs made of any set of images: see ``derived``
+    ``inpaint:NAME``, ``edges:NAME``
+    ``reverse:NAME``, ``unpaired:NAME``                     pairs the other way round; their sides shuffled apart
+    ``unpaired_classes:NAME?source=CLASS&image=CLASS``      two classes of a labelled set
+    ======================================================  ===============================================================
+
+    Where the labels have names, ``label_names`` tells them. Nothing is downloaded unless ``download=True``. Unknown names,
+    splits and data that is not prepared raise ``InvalidInput``.
     """
     from keras_gen.core.image_data import SPLITS
 
@@ -30,10 +70,12 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
         raise InvalidInput(f"Unknown split {split!r}; give one of {', '.join(SPLITS)}.")
     if not isinstance(name, str):
         raise InvalidInput(f"Data set {name!r} is no name; give one of {', '.join(SOURCES)}.")
-    source, _, argument = name.partition(":")
+    # Of "a:b?c", "a?c", "a": what comes first is the source's name.
+    source = re.split("[:?]", name, maxsplit=1)[0]
+    argument = name[len(source) :].removeprefix(":")
     loader = SOURCES.get(source)
-    if source == "image_folder":
-        return loader(argument, split)
+    if source in WITH_ARGUMENT:
+        return loader(argument, split, download)
     if argument:
-        raise InvalidInput(f"Data set {source!r} takes no ':{argument}'; give {source!r} alone.")
+        raise InvalidInput(f"Data set {source!r} takes no '{name[len(source) :]}'; give {source!r} alone.")
     return loader(split, download=download)

@@ -50,10 +50,13 @@ def size_of(file: Path) -> tuple[int, int]:
 
 
 @_named
-def decode(file: Path, shape: tuple[int, int, int], cropped: bool, ground: tuple[int, int, int]) -> np.ndarray:
+def decode(
+    file: Path, shape: tuple[int, int, int], cropped: bool, ground: tuple[int, int, int], half: int | None = None
+) -> np.ndarray:
     """uint8 of ``shape`` ``[h, w, channels]``, upright, on the ground where it is transparent.
 
-    ``cropped``: the middle is resized to the shape; otherwise the picture must have it.
+    ``cropped``: the middle is resized to the shape; otherwise the picture must have it. ``half``: of its left half (0) or its
+    right one (1), in place of the whole.
     """
     height, width, channels = shape
     with Image.open(file, formats=FORMATS) as image:
@@ -63,6 +66,9 @@ def decode(file: Path, shape: tuple[int, int, int], cropped: bool, ground: tuple
             behind = Image.new("RGBA", image.size, ground)
             image = Image.alpha_composite(behind, image.convert("RGBA"))
         image = image.convert("L" if channels == 1 else "RGB")
+        if half is not None:  # before resizing, which would mix the halves
+            middle = image.width // 2
+            image = image.crop((half * middle, 0, (1 + half) * middle, image.height))
         if cropped:
             image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
         if image.size != (width, height):

@@ -3,12 +3,14 @@
 Where a data set has no validation split of its own, the last images of ``train`` serve: 5,000 of MNIST, Fashion-MNIST and
 CIFAR-10. ``binarized_mnist`` has its own 50,000 / 10,000 / 10,000 (Larochelle and Murray 2011).
 
-``anime_faces_64_subset`` (2,500 drawn faces, 250 of them for validation, and 250 for the test; labels are hair colours) has no
-builder: it loads where it lies prepared, and its pictures, which belong to their artists, stay there.
+``anime_faces_64_subset`` (2,500 drawn faces, 250 of them for validation, and 250 for the test; labels are hair colours) and
+``tiny_imagenet_10_subset`` (10 of Tiny-ImageNet's classes: 500 images each, 50 of them for validation; its validation images are
+the test) have no builder: they load where they lie prepared, and their pictures, which belong to others, stay there.
 """
 
 import functools
 import os
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +23,8 @@ _HELD_OUT = {"train": "train[:-5000]", "validation": "train[-5000:]", "test": "t
 _OWN = {split: split for split in _HELD_OUT}
 
 
-def _load(
-    name: str,
-    spec: ImageSpec,
-    slices: dict[str, str],
-    split: str,
-    download: bool = False,
-    label: str = "label",
-) -> ImageData:
+def whole_split(name: str, part: str, download: bool) -> tuple[dict[str, np.ndarray], Any]:
+    """A split (or a slice of one) of a prepared data set, as arrays by feature, and what tensorflow-datasets says of the set."""
     import tensorflow_datasets as tfds
 
     folder = os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
@@ -47,11 +43,23 @@ def _load(
             )
         builder.download_and_prepare()
     # batch_size=-1 gives the split as whole arrays: the largest here, CIFAR-10, is 150 MB.
-    whole = tfds.as_numpy(builder.as_dataset(split=slices[split], batch_size=-1, shuffle_files=False))
+    whole = builder.as_dataset(split=part, batch_size=-1, shuffle_files=False)
+    return tfds.as_numpy(whole), builder.info
+
+
+def _load(
+    name: str,
+    spec: ImageSpec,
+    slices: dict[str, str],
+    split: str,
+    download: bool = False,
+    label: str = "label",
+) -> ImageData:
+    whole, info = whole_split(name, slices[split], download)
     features, names = {"image": whole["image"].astype(np.uint8)}, None
     if label in whole:
         features["label"] = whole[label].astype(np.int64)
-        names = tuple(builder.info.features[label].names)
+        names = tuple(info.features[label].names)
     return ImageData(name, split, spec, features, names)
 
 
@@ -65,4 +73,10 @@ load_anime_faces_64_subset = functools.partial(
     ImageSpec(64, 64, 3),
     {"train": "train[:-250]", "validation": "train[-250:]", "test": "test"},
     label="hair",
+)
+load_tiny_imagenet_10_subset = functools.partial(
+    _load,
+    "tiny_imagenet_10_subset",
+    ImageSpec(64, 64, 3),
+    {"train": "train[:-500]", "validation": "train[-500:]", "test": "validation"},
 )

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core.border import Border, features_of, is_batched, marked, own_errors, refuse_unused
+from keras_gen.core.border import Border, is_batched, marked, own_errors, refuse_unused
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
@@ -29,6 +29,8 @@ class BatchMethods(keras.Model):
     batches_per_step = 1
     # Whether the conditions are what ``call`` predicts (a classifier's labels), not what it is given.
     predicts_conditions = False
+    # Whether ``"source"`` and ``"image"`` are two sets to be turned into each other, ``fit(a, b)``, not pairs.
+    unpaired = False
 
     def fit(
         self,
@@ -48,11 +50,12 @@ class BatchMethods(keras.Model):
 
         ``x`` is uint8 ``[n, h, w, c]``, a pair ``(images, labels)``, a dict of arrays with ``"image"``, an ``ImageData``, or
         what gives batches of any of these: a ``tf.data.Dataset``, a ``keras.utils.PyDataset``, a generator. ``y`` are
-        integer labels ``[n]``. Arrays are cut into full batches, in an order (and with augmentations) that ``data_seed or
-        seed`` and the number of epochs that the optimizer has behind it decide: training goes on where it stands, through
-        ``fit(epochs=n)``, n times ``fit(epochs=1)``, a reloaded model or Keras' ``BackupAndRestore`` alike; ``compile`` begins
-        anew. ``initial_epoch`` only says which number the first epoch has for callbacks. The rest is Keras' own
-        (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
+        integer labels ``[n]``. A model that makes images of others takes these as ``"source"`` in the dict; one that learns
+        from two sets takes ``fit(a, b)``. Arrays are cut into full batches, in an order (and with augmentations) that
+        ``data_seed or seed`` and the number of epochs that the optimizer has behind it decide: training goes on where it
+        stands, through ``fit(epochs=n)``, n times ``fit(epochs=1)``, a reloaded model or Keras' ``BackupAndRestore`` alike;
+        ``compile`` begins anew. ``initial_epoch`` only says which number the first epoch has for callbacks. The rest is
+        Keras' own (``callbacks``, ``verbose``, ``steps_per_epoch`` ...).
         """
         refuse_unused(kwargs, "fit got")
         epochs, initial_epoch = integer("epochs", epochs, 1), integer("initial_epoch", initial_epoch, 0)
@@ -183,7 +186,8 @@ class BatchMethods(keras.Model):
         """What this model takes to train on, or (``predicting``) for ``call`` alone."""
         spec = {} if predicting and self.predicts_conditions else self.condition_spec()
         conditions = {name: kind for name, kind in spec.items() if kind.of_data}
-        return Border(type(self).__name__, self.image_spec, conditions, replica_count_of(self), self.batches_per_step)
+        training = replica_count_of(self), self.batches_per_step, self.unpaired
+        return Border(type(self).__name__, self.image_spec, conditions, *training)
 
     def as_image_data(self, x: Any, y: Any = None) -> ImageData:
         """Arrays as checked ``ImageData``; an ``InvalidInput`` says what is wrong with them."""
@@ -192,7 +196,8 @@ class BatchMethods(keras.Model):
     def batch_of(self, inputs: Any) -> dict[str, Any]:
         """What ``call`` was given, as a batch: values are checked where they are known, dtypes and shapes in a graph too."""
         with marked():  # Keras wraps what call raises in words of its own
-            features, border = features_of(inputs), self.border(predicting=True)
+            border = self.border(predicting=True)
+            features = border.features(inputs)
             symbolic = [
                 isinstance(v, keras.KerasTensor) or (tf.is_tensor(v) and not hasattr(v, "numpy"))
                 for v in features.values()
@@ -219,7 +224,8 @@ class BatchMethods(keras.Model):
 
     def _one_batch(self, x: Any, y: Any = None) -> dict[str, Any]:
         border = self.border()
-        return border.per_replica(border.data(x, y).features, self.distribute_strategy)
+        # Again, as a batch: two sets of different lengths are none.
+        return border.per_replica(border.arrays(border.data(x, y).features), self.distribute_strategy)
 
     def _may_be_uneven(self, batch: Mapping[str, Any]) -> bool:
         """Whether replicas may hold different numbers of the batch's examples, some of them none."""

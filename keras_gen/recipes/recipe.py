@@ -22,7 +22,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 # Enough images for the metrics that compare sets.
 SampleCount = Annotated[int, Field(ge=4)]
 # ``keras_gen.core.image_data.AUGMENTATIONS``, which would load TensorFlow here.
-Augmentation = Literal["flip"]
+Augmentation = Literal["flip", "jitter", "jitter_flip"]
 # What Keras' and NumPy's generators take.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

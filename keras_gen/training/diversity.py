@@ -69,7 +69,7 @@ class Diversity(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws, measures, and warns once."""
         noise = draw(self.model.noise_spec(), self.count, self.seed)
-        conditions = self.model.shown_conditions(self.count, self.seed)
+        conditions = self.model.shown_conditions(self.count, self.seed, self.real)
         found = spread(self.model.images_of(noise, conditions), conditions)
         if found is None or not self.real_spread or logs is None:
             return

@@ -63,7 +63,7 @@ class FeatureFID(keras.callbacks.Callback):
         done, count = epoch + 1, len(self.held_out)
         if (done % self.every and done != self.params.get("epochs")) or logs is None:
             return
-        conditions = self.model.shown_conditions(count, self.seed)
+        conditions = self.model.shown_conditions(count, self.seed, self.held_out)
         fakes = self.model.sample(count, seed=self.seed, **conditions)
         logs[self.metric] = distance = frechet_distance(self.reference, self._moments(fakes))
         if distance < self.best:

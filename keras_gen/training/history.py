@@ -11,6 +11,7 @@ import keras
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import append_line, read_bytes, written_beside
+from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture
 
@@ -108,10 +109,22 @@ def draw_curves(history: list[dict[str, Any]], path: str | os.PathLike) -> None:
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Draws the same noise every ``every`` epochs (and the last) as ``samples/epoch-00012.png``: progress at a glance."""
+    """Draws the same noise every ``every`` epochs (and the last) as ``samples/epoch-00012.png``: progress at a glance.
 
-    def __init__(self, folder: str | os.PathLike, epochs: int, every: int = 1, count: int = 64, seed: int = 0):
+    What else the model is to be given comes from ``data``.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        epochs: int,
+        every: int = 1,
+        count: int = 64,
+        seed: int = 0,
+        data: ImageData | None = None,
+    ):
         super().__init__()
+        self.data = data
         self.folder, self.epochs, self.every, self.count, self.seed = Path(folder), epochs, every, count, seed
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -120,6 +133,6 @@ class SampleGrid(keras.callbacks.Callback):
         if (done % self.every and done != self.epochs) or not self.model.is_sampled():  # a classifier draws nothing
             return
         noise = draw(self.model.noise_spec(), self.count, self.seed)
-        images = self.model.images_of(noise, self.model.shown_conditions(self.count, self.seed))
+        images = self.model.images_of(noise, self.model.shown_conditions(self.count, self.seed, self.data))
         grid = image_grid(images, self.model.image_spec, columns=8)
         save_picture(grid, self.folder / f"epoch-{done:05d}.png")

@@ -31,7 +31,8 @@ NETWORKS = ("generator", "generator_ba", "discriminator", "discriminator_a")
 class CycleGAN(TranslationModel):
     """Zhu et al. 2017: G makes images (domain B) of sources (domain A), F sources of images; F(G(a)) is a again, G(F(b)) b.
 
-    Each player pays in both domains, G and F first, for the same fakes. A discriminator is shown fakes out of a pool of
+    Each player pays in both domains, G and F first, for the same fakes. ``fit(a, b)`` takes two sets of any lengths, or a dict
+    with ``"source"`` (a) and ``"image"`` (b). A discriminator is shown fakes out of a pool of
     earlier ones. There is no noise: ``sample(n, source=...)`` is ``translate_ab``.
 
     The pools are part of the model's saved state. Under a strategy each replica holds the same one of all replicas' fakes, so
@@ -57,6 +58,8 @@ class CycleGAN(TranslationModel):
         discriminator_weight: what it counts in the discriminators'.
         **kwargs: turns and average, see ``AdversarialModel``; ``seed``, ``dtype``, ``name``.
     """
+
+    unpaired = True
 
     def __init__(
         self,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.checks import number
@@ -16,9 +15,7 @@ from keras_gen.models.adversarial.adversarial_model import AdversarialModel
 
 
 class TranslationModel(AdversarialModel):
-    """Its condition is a ``source`` image; a batch holds ``"image"`` and ``"source"``, uint8.
-
-    ``fit`` takes a dict of both, or two sets in the order in which they are read: ``fit(sources, images)``.
+    """Its condition is a ``source`` image; a batch holds ``"image"`` and ``"source"``, uint8, of which ``fit`` takes a dict.
 
     Args:
         image_spec: the images that are made.
@@ -77,24 +74,6 @@ class TranslationModel(AdversarialModel):
 
     # --- ways in ----------------------------------------------------------------------------------------------------
 
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """See ``GenerativeModel``; of two sets the first are the sources, the second the images."""
-        if kwargs.get("validation_data") is not None:
-            kwargs["validation_data"] = _named(kwargs["validation_data"])
-        return super().fit(_named(x, y), None, *args, **kwargs)
-
-    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """See ``BatchMethods``; sets as of ``fit``."""
-        return super().evaluate(_named(x, y), None, *args, **kwargs)
-
-    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """See ``BatchMethods``; sets as of ``fit``."""
-        return super().train_on_batch(_named(x, y), None, *args, **kwargs)
-
-    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """See ``BatchMethods``; sets as of ``fit``."""
-        return super().test_on_batch(_named(x, y), None, *args, **kwargs)
-
     # On sources, not on batches: Keras' own.
     predict, predict_on_batch = keras.Model.predict, keras.Model.predict_on_batch
     predict_step = keras.Model.predict_step
@@ -113,10 +92,3 @@ class TranslationModel(AdversarialModel):
 def absolute_error(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """The mean over pixels and channels of each example: ``[b]`` float32."""
     return per_example(tf.abs(tf.cast(one, tf.float32) - tf.cast(other, tf.float32)))
-
-
-def _named(x: Any, y: Any = None) -> Any:
-    """Two sets as the dict that they stand for; anything else as it came."""
-    if y is None and isinstance(x, (tuple, list)) and len(x) == 2 and all(np.ndim(each) == 4 for each in x):
-        x, y = x
-    return x if y is None else {"source": x, "image": y}
