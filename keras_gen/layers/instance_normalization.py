@@ -43,11 +43,11 @@ class InstanceNormalization(layers.Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """The normalized maps, in the inputs' dtype; statistics are float32."""
-        gain, bias = (ops.convert_to_tensor(each) for each in (self.gain, self.bias)) if self.affine else (None, None)
+        gain, bias = (self.gain, self.bias) if self.affine else (None, None)
         if training and tf.is_tensor(inputs):
             few = inputs.shape[0] is not None and inputs.shape[0] <= FEW_IMAGES
             maps = inputs.shape[-1]
-            gain, bias = (tf.ones(maps), tf.zeros(maps)) if gain is None else (gain, bias)
+            gain, bias = map(tf.convert_to_tensor, (tf.ones(maps), tf.zeros(maps)) if gain is None else (gain, bias))
             return (fused if few else normalized)(inputs, gain, bias, self.epsilon)
         values = ops.cast(inputs, "float32")
         mean, variance = ops.moments(values, axes=(1, 2), keepdims=True)
