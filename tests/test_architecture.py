@@ -18,6 +18,7 @@ FLOORS = [
         ],
         [
             "core.backend",
+            "core.tiles",
             "core.given_network",
             "core.checks",
             "core.registry",
@@ -50,6 +51,7 @@ FLOORS = [
         ],
         [
             "core.completion",
+            "core.translation",
         ],
     ],
     [  # 1: layers, losses, metrics, data
@@ -206,6 +208,7 @@ FLOORS = [
         ],
         [
             "runner",
+            "picture_translation",
         ],
         [
             "preset_making",

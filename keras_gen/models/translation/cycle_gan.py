@@ -16,6 +16,7 @@ from keras_gen.core.inputs import Images
 from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.replicas import gathered, global_noise, own_rows
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
+from keras_gen.core.translation import Translation
 from keras_gen.models.adversarial.adversarial_model import Batch
 from keras_gen.models.generative_model import dtype_policy
 from keras_gen.models.translation.image_pool import ImagePool
@@ -177,21 +178,27 @@ class CycleGAN(TranslationModel):
         )
         return {**endpoints, "translate_ab": endpoints["sample"], "translate_ba": backwards}
 
+    def translations(self) -> Mapping[str, Translation]:
+        """``translate_ab`` and ``translate_ba``."""
+        inputs = {"source": Images(self.image_spec)}
+        return {
+            "translate_ab": Translation(self, self.condition_spec(), self.image_spec, self.images_of),
+            "translate_ba": Translation(self, inputs, self.source_spec, self._images_of_ba),
+        }
+
     def translate_ab(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
         """Images of domain A, uint8 ``[n, h, w, c]``, as images of domain B."""
-        sources = Images(self.source_spec).check("source", images)
-        return self.sample(len(sources), batch_size=batch_size, source=sources)
+        return self.translations()["translate_ab"].images(images, batch_size=batch_size)
 
     def translate_ba(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE) -> np.ndarray:
         """Images of domain B, uint8 ``[n, h, w, c]``, as images of domain A."""
-        images = Images(self.image_spec).check("image", images)
+        return self.translations()["translate_ba"].images(images, batch_size=batch_size)
+
+    def _images_of_ba(self, noise: Mapping[str, Any], conditions: Mapping[str, Any]) -> np.ndarray:
         if self._backwards is None:
             signature = [tf.TensorSpec((None, *self.image_spec.shape), tf.uint8)]
             self._backwards = tf.function(self.generate_ba, input_signature=signature)
-        return self.drawn(
-            lambda noise, given: self._backwards(tf.convert_to_tensor(given["image"])).numpy(),
-            *(len(images), 0, {"image": images}, batch_size),
-        )
+        return self._backwards(tf.convert_to_tensor(conditions["source"])).numpy()
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """G of sources (or of a batch), in ``[-1, 1]``."""

@@ -12,9 +12,10 @@ from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.inputs import Images, Input, Switch
+from keras_gen.core.inputs import Input, Switch
 from keras_gen.core.noise import NoiseSpec, Uniform
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE
+from keras_gen.core.translation import Translation
 from keras_gen.models.adversarial.adversarial_model import Batch
 from keras_gen.models.generative_model import dtype_policy
 from keras_gen.models.translation.predictions import PREDICTIONS
@@ -140,12 +141,16 @@ class Pix2Pix(TranslationModel):
         endpoints = super().endpoints()
         return {**endpoints, "translate": endpoints["sample"]}
 
+    def translations(self) -> Mapping[str, Translation]:
+        """``translate``."""
+        inputs = {**self.noise_spec(), **self.condition_spec()}
+        return {"translate": Translation(self, inputs, self.image_spec, self.images_of)}
+
     def translate(
         self, images: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
     ) -> np.ndarray:
         """Images of sources ``[n, h, w, c]``, uint8; the seed draws the dropout, ``deterministic=True`` leaves it out."""
-        sources = Images(self.source_spec).check("source", images)
-        return self.sample(len(sources), seed, batch_size=batch_size, source=sources, **conditions)
+        return self.translations()["translate"].images(images, seed, batch_size, conditions)
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """What is predicted of sources (or of a batch), in ``[-1, 1]``: without dropout, or in training with the call's own."""
