@@ -61,6 +61,14 @@ def test_a_folder_of_pictures(pictures):
     assert grey.image_spec == kg.ImageSpec(20, 24, 1)
 
 
+@pytest.mark.parametrize("suffix", [*image_files.SUFFIXES, ".mpo.jpg"])
+def test_files_of_every_suffix_are_read(tmp_path, suffix):
+    options = {"format": "MPO", "save_all": True} if "mpo" in suffix else {}
+    pixels = np.full((5, 6, 3), 90, np.uint8)
+    make(tmp_path / "test" / f"x{suffix}", pixels, **options)
+    np.testing.assert_allclose(only(tmp_path), pixels, atol=1)
+
+
 def test_own_split_folders_are_honoured(pictures):
     (pictures / "cat").rename(pictures / "train")
     (pictures / "dog").rename(pictures / "test")

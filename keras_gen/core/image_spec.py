@@ -98,6 +98,11 @@ class ImageSpec:
             hint = f" Add the channel axis with {what}[..., None]." if array.ndim == 3 and self.channels == 1 else ""
             raise InvalidInput(f"{what} have rank {array.ndim} and shape {list(array.shape)}; {wanted}.{hint}")
         if array.shape[1:] != self.shape:
+            if array.shape[1:] == (self.height, self.width, 1):
+                raise InvalidInput(
+                    f"{what} have shape {list(array.shape)}; {wanted}. Where grey is meant, repeat it: "
+                    f"np.repeat({what}, {self.channels}, axis=-1)."
+                )
             raise InvalidInput(
                 f"{what} have shape {list(array.shape)}; {wanted}. Resize them, or build the model with "
                 f"image_spec=ImageSpec{(*array.shape[1:], self.levels)}."

@@ -11,7 +11,7 @@ from keras_gen.core.errors import InvalidInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 # By content, whatever the name says: Pillow would otherwise hand a mislabelled file to any of its readers, Ghostscript's too.
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")  # JPEG's reader also opens MPO, cameras' pairs of them
 ORIENTATION = 0x0112  # the EXIF tag; from 5 on the picture lies on its side
 
 

@@ -106,11 +106,14 @@ def _readable(rows: Sequence[tuple[Part, ...]], sizes: Sizes, folder: Path, spli
 def _matched(sources: Sequence[Picture], images: Sequence[Picture]) -> list[tuple[str, tuple[Part, Part]]]:
     """``(split, pair)`` of the files of both sides that have one name, suffixes apart."""
     of_sources, of_images = _by_name(sources), _by_name(images)
-    for mine, theirs, side in ((of_sources, of_images, images), (of_images, of_sources, sources)):
-        if alone := [picture for key, picture in mine.items() if key not in theirs]:
+    for mine, theirs in ((of_sources, of_images), (of_images, of_sources)):
+        if alone := [key for key in mine if key not in theirs]:
+            place, inside = alone[0]
+            root = next((other.root for key, other in theirs.items() if key[0] == place), None)
             raise InvalidInput(
-                f"{alone[0].file} has no partner of its name in {side[0].root} (there are {len(sources)} sources and "
-                f"{len(images)} images, {len(alone)} of these without one); each picture of a pair must have the other's name."
+                f"{mine[alone[0]].file} has no partner, {root / inside if root else inside} of any suffix (there are "
+                f"{len(sources)} sources and {len(images)} images, {len(alone)} of these without one); give both pictures of a "
+                "pair one name."
             )
     # Held out by one side's names: the other's may end in another suffix.
     pairs = [(of_images[key], of_sources[key]) for key in of_images]
@@ -125,7 +128,7 @@ def _by_name(pictures: Sequence[Picture]) -> dict[tuple[int, Path], Picture]:
         key = roots[picture.root], picture.file.relative_to(picture.root).with_suffix("")
         if key in named:
             raise InvalidInput(
-                f"{named[key].file} and {picture.file} have one name, so nobody knows which has the partner."
+                f"{named[key].file} and {picture.file} have one name, so nobody knows which has the partner; keep one."
             )
         named[key] = picture
     return named

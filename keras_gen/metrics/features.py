@@ -61,8 +61,11 @@ def feature_space(name: str) -> FeatureSpace:
 
 
 def default_space(data: str) -> str:
-    """The name of the space for a data set's images: of a classifier trained on them, where there is one."""
-    return TRAINED_FOR.get(data, ANY_IMAGES)
+    """The name of the space for a data set's images: of a classifier trained on them, where there is one.
+
+    Of a task made of a data set, as ``upscale:cifar10?factor=4``, the images are that one's.
+    """
+    return TRAINED_FOR.get(data.partition("?")[0].rpartition(":")[2], ANY_IMAGES)
 
 
 def without_argument(name: str, argument: str | None) -> None:
