@@ -196,6 +196,9 @@ FLOORS = [
             "recipes.variational",
         ],
         [
+            "recipes.translation",
+        ],
+        [
             "recipes",
         ],
     ],
