@@ -9,7 +9,6 @@ from keras import layers
 import keras_gen as kg
 from keras_gen.core import lab
 from keras_gen.core.noise import draw
-from keras_gen.losses.adversarial import OBJECTIVES
 from keras_gen.models.translation.image_pool import ImagePool
 
 SPEC = kg.ImageSpec(8, 8, 1, 17)
@@ -118,13 +117,14 @@ def test_each_side_moves_its_own_networks_alone(make):
         assert max(moved) > 0.0
 
 
-def test_every_objective_plays_both_games():
-    for name in OBJECTIVES:
-        for make in (pix2pix, cycle_gan):
-            model = make(objective=name)
-            fakes = model.make_fakes(PAIRS, draw(model.noise_spec(), 8, 0), training=True)
-            for question in (model.discriminator_loss, model.generator_loss):
-                assert np.isfinite(question(PAIRS, fakes, training=True)).all()
+@pytest.mark.parametrize("make", [pix2pix, cycle_gan])
+def test_other_objectives_play_too(make):
+    """One that wants the reals in the generator's loss; one without a threshold."""
+    for name in ("relativistic_average", "wasserstein"):
+        model = make(objective=name)
+        fakes = model.make_fakes(PAIRS, draw(model.noise_spec(), 8, 0), training=True)
+        for question in (model.discriminator_loss, model.generator_loss):
+            assert np.isfinite(question(PAIRS, fakes, training=True)).all()
 
 
 # --- pix2pix ------------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_dropout_is_an_input():
     model = pix2pix(dropout=0.25)
     # Kernels of 0.02 would hide it behind the rounding to levels.
     model.generator.set_weights([weight * 10.0 for weight in model.generator.get_weights()])
-    assert {name: kind.shape for name, kind in model.noise_spec().items()} == {"drop1": (2, 2, 8), "drop2": (4, 4, 4)}
+    assert {name: kind.shape for name, kind in model.noise_spec().items()} == {"drop1": (2, 2, 4), "drop2": (4, 4, 2)}
     plain = model.translate(A, deterministic=True)
     np.testing.assert_array_equal(plain, model.translate(A, seed=7, deterministic=True))
     np.testing.assert_array_equal(model.translate(A, seed=1), model.translate(A, seed=1))
@@ -192,7 +192,7 @@ def test_l1_learns_the_median_and_the_adversary_chooses():
     )
     model = pix2pix(generator=constant_generator(), adversarial_weight=0.0, l1_weight=1.0)
     model.compile(keras.optimizers.Adam(0.05), keras.optimizers.Adam(0.05))
-    for _ in range(60):
+    for _ in range(40):
         model.train_on_batch(skewed)
     level = float(8.0 * (model.generator.get_weights()[1][0] + 1.0))
     assert 11.5 < level < 16.5
@@ -202,8 +202,8 @@ def test_l1_learns_the_median_and_the_adversary_chooses():
     for weight in (0.0, 1.0):
         networks = {"generator": constant_generator(), **({"discriminator": wide} if weight else {})}
         model = pix2pix(**networks, adversarial_weight=weight, l1_weight=0.5)
-        model.compile(keras.optimizers.Adam(0.01, beta_1=0.5), keras.optimizers.Adam(0.02, beta_1=0.5))
-        for _ in range(120):
+        model.compile(keras.optimizers.Adam(0.015, beta_1=0.5), keras.optimizers.Adam(0.03, beta_1=0.5))
+        for _ in range(80):
             model.train_on_batch(pair)
         found[weight] = abs(float(model.generator.get_weights()[1][0]))
     assert found[0.0] < 0.3 and found[1.0] > 0.7, found

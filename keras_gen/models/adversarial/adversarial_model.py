@@ -358,7 +358,7 @@ class AdversarialModel(GenerativeModel):
 
     def _parts(self, data: Batch) -> list[Batch]:
         """``fit`` feeds ``[b, k, ...]``, a part a turn; ``train_on_batch`` feeds ``[b, ...]``, which serves every turn."""
-        if data["image"].shape.rank == 5:
+        if len(data["image"].shape) == 5:
             return [{key: value[:, turn] for key, value in data.items()} for turn in range(self.critic_steps)]
         return [data] * self.critic_steps
 
