@@ -36,6 +36,8 @@ PUBLIC = {
     "PixelRNN": "keras_gen.models.autoregressive.pixel_rnn",
     "RealNVP": "keras_gen.models.flows.real_nvp",
     "Glow": "keras_gen.models.flows.glow",
+    "Pix2Pix": "keras_gen.models.translation.pix2pix",
+    "CycleGAN": "keras_gen.models.translation.cycle_gan",
     "Classifier": "keras_gen.models.classifier",
     "Adam": "keras_gen.training.adam",
     "Muon": "keras_gen.training.muon",

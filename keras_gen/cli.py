@@ -134,6 +134,26 @@ def sample(run: str, n: int, seed: int, out: str, conditions: dict[str, str]) ->
 
 @main.command()
 @click.argument("target", metavar="RUN_OR_ARTIFACT", type=_PATH)
+@click.option("--images", type=_PATH, required=True, help="Folder of the pictures, or one picture, of any sizes.")
+@click.option("--out", type=_PATH, required=True, help="Folder that the translations are written to, as PNG.")
+@click.option("--direction", metavar="ab|ba", help="Which way, of a CycleGAN  [default: ab]")
+@click.option("--deterministic", is_flag=True, help="pix2pix: leave its dropout out.")
+@click.option("--overlap", type=click.IntRange(min=0), help="Pixels that tiles share  [default: a quarter of a tile]")
+@click.option("--seed", type=_SEEDS, default=0, show_default=True, help="Of the noise: a seed gives the same pictures.")
+@_conditions
+def translate(
+    target: str, images: str, out: str, deterministic: bool, conditions: dict[str, str], **options: Any
+) -> None:
+    """Turn pictures into others by a pix2pix or CycleGAN: a run, a .keras file, preset:NAME or an exported artifact."""
+    from keras_gen import picture_translation
+
+    given = {**conditions, **({"deterministic": "1"} if deterministic else {})}
+    written = picture_translation.translate(target, images, out, conditions=given, **options)
+    click.echo(f"Wrote {len(written)} pictures to {out}.")
+
+
+@main.command()
+@click.argument("target", metavar="RUN_OR_ARTIFACT", type=_PATH)
 @click.option("--metrics", metavar="NAMES", help="Names of metrics, separated by commas  [default: all that apply]")
 @click.option("--samples", type=click.IntRange(min=4), help="How many samples to measure  [default: the recipe's]")
 @click.option(

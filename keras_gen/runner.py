@@ -96,7 +96,7 @@ def _prepared(recipe: Recipe, strategy: Any, download: bool, measured: bool) -> 
     training.check_batches(recipe.batch_size, augment=recipe.augment)
     _seed(recipe.seed)
     with strategy.scope(), _memory_errors(recipe):
-        model = recipe.model(training.image_spec, recipe.epochs * (len(training) // recipe.batch_size))
+        model = recipe.model_for(training, recipe.epochs * (len(training) // recipe.batch_size))
     model.check_batches(training, recipe.batch_size, recipe.augment)
     if measured:
         from keras_gen.evaluation.report import check_evaluation

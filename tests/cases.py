@@ -53,12 +53,29 @@ class Case:
         return np.round(images * (spec.levels - 1)).astype(np.uint8)
 
     def data(self, n: int, seed: int = 0) -> np.ndarray | dict[str, np.ndarray]:
-        """What ``fit`` takes: ``images``, with the place of the bar as the label where the model is class-conditional."""
+        """What ``fit`` takes: ``images``, with the place of the bar as the label where the model is class-conditional, and with
+        a source where it translates.
+        """
         images = self.images(n, seed)
+        if "source_spec" in self.arguments:
+            return {"image": images, **self.sources(images)}
         if not self.arguments.get("classes"):
             return images
         columns = images.astype(float).sum((1, 3)).reshape(n, 4, -1).sum(2)
         return {"image": images, "label": columns.argmax(1) % self.arguments["classes"]}
+
+    def sources(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Of a translator, what ``images`` are to be made of: the negatives of their first channel."""
+        spec = self.arguments.get("source_spec")
+        if spec is None:
+            return {}
+        top = (self.spec.levels - 1, spec.levels - 1)
+        negatives = np.round((top[0] - images[..., :1].astype(float)) * (top[1] / top[0]))
+        return {"source": np.repeat(negatives.astype(np.uint8), spec.channels, axis=-1)}
+
+    def conditions(self, n: int) -> dict[str, np.ndarray]:
+        """What ``sample`` has to be given beside ``n`` and a seed."""
+        return self.sources(self.images(n, seed=1))
 
     def __str__(self) -> str:
         return self.name
@@ -538,5 +555,76 @@ CASES = (
         optimizers=1,
         falling="loss",
         sgd_rate=1e-3,
+    ),
+    Case(
+        "pix2pix",
+        kg.Pix2Pix,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 3),
+            source_spec=kg.ImageSpec(8, 8, 1, 17),
+            width=4,
+            downs=3,
+            skips=True,
+            patch_layers=1,
+            dropout=0.25,
+            conditional=True,
+            predicts="image",
+            objective="least_squares",
+            l1_weight=20.0,
+            adversarial_weight=0.5,
+            discriminator_weight=0.75,
+            ema_decay=0.9,
+            seed=30,
+        ),
+        optimizers=2,
+        falling="l1",
+        sgd_rate=1e-3,
+    ),
+    Case(
+        "pix2pix_colour",
+        kg.Pix2Pix,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 3),
+            source_spec=kg.ImageSpec(8, 8, 1),
+            width=4,
+            downs=2,
+            skips=False,
+            patch_layers=1,
+            dropout=0.0,
+            conditional=False,
+            predicts="colour",
+            objective="non_saturating",
+            l1_weight=30.0,
+            adversarial_weight=1.0,
+            discriminator_weight=0.5,
+            order="simultaneous",
+            seed=31,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=1e-3,
+    ),
+    Case(
+        "cycle_gan",
+        kg.CycleGAN,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            source_spec=kg.ImageSpec(8, 8, 1),
+            width=3,
+            blocks=0,
+            patch_layers=0,
+            cycle_weight=8.0,
+            identity_weight=0.25,
+            pool_size=10,
+            objective="least_squares",
+            adversarial_weight=1.5,
+            discriminator_weight=0.9,
+            order="generator_first",
+            ema_decay=0.8,
+            seed=33,
+        ),
+        optimizers=2,
+        falling="cycle_loss",
+        sgd_rate=1e-4,
     ),
 )

@@ -18,6 +18,7 @@ FLOORS = [
         ],
         [
             "core.backend",
+            "core.tiles",
             "core.given_network",
             "core.checks",
             "core.registry",
@@ -50,6 +51,7 @@ FLOORS = [
         ],
         [
             "core.completion",
+            "core.translation",
         ],
     ],
     [  # 1: layers, losses, metrics, data
@@ -117,6 +119,8 @@ FLOORS = [
             "models.adversarial.constraints",
             "models.adversarial.papers",
             "models.autoregressive.cached_sampler",
+            "models.translation.image_pool",
+            "models.translation.predictions",
             "models.flows.multi_scale",
             "models.variational.code_density",
             "models.variational.priors",
@@ -128,6 +132,9 @@ FLOORS = [
             "models.autoregressive.autoregressive_model",
             "models.flows.flow_model",
             "models.variational.vae",
+        ],
+        [
+            "models.translation.translation_model",
         ],
         [
             "models",
@@ -197,6 +204,9 @@ FLOORS = [
             "recipes.variational",
         ],
         [
+            "recipes.translation",
+        ],
+        [
             "recipes",
         ],
     ],
@@ -209,6 +219,7 @@ FLOORS = [
         ],
         [
             "runner",
+            "picture_translation",
         ],
         [
             "preset_making",
@@ -236,6 +247,7 @@ GROUND |= {
     "models.adversarial.__init__",
     "models.autoregressive.__init__",
     "models.flows.__init__",
+    "models.translation.__init__",
     "exporters.__init__",
 }
 

@@ -40,7 +40,7 @@ def close_images(left, right):
 def test_config_round_trip(case):
     arguments = inspect.signature(case.model.__init__).parameters
     named = {name for name, p in arguments.items() if p.kind is not p.VAR_KEYWORD} - {"self"}
-    networks = {"encoder", "decoder", "generator", "discriminator"}
+    networks = {"encoder", "decoder", "generator", "discriminator", "generator_ba", "discriminator_a"}
     assert named - networks <= set(case.arguments), "a constructor argument has no value in this case"
     model = case.build()
     config = json.loads(json.dumps(model.get_config()))
@@ -72,15 +72,16 @@ def test_saved_and_reloaded_model_takes_the_identical_next_step(case, tmp_path):
 
 @every_case
 def test_a_seed_gives_the_same_images_whatever_the_batch_size(case):
-    model = case.shaken()
-    images = model.sample(20, seed=3)
+    model, given = case.shaken(), case.conditions(20)
+    first_7 = {name: values[:7] for name, values in given.items()}
+    images = model.sample(20, seed=3, **given)
     assert images.shape == (20, *case.spec.shape) and images.dtype == np.uint8
     assert images.max() < case.spec.levels and len(np.unique(images)) > 1
-    np.testing.assert_array_equal(images, model.sample(20, seed=3))
-    assert close_images(images, model.sample(20, seed=3, batch_size=7))
+    np.testing.assert_array_equal(images, model.sample(20, seed=3, **given))
+    assert close_images(images, model.sample(20, seed=3, batch_size=7, **given))
     # Of a batch size that was drawn already: where XLA compiles, each one costs seconds and is kept.
-    assert close_images(images[:7], model.sample(7, seed=3))
-    assert not np.array_equal(images, model.sample(20, seed=4))
+    assert close_images(images[:7], model.sample(7, seed=3, **first_7))
+    assert np.array_equal(images, model.sample(20, seed=4, **given)) == (not model.noise_spec())
 
 
 @every_case
@@ -168,7 +169,7 @@ def test_mixed_precision_trains(case, policy):
     history = model.fit(case.data(64), batch_size=16, epochs=8, verbose=0).history[case.falling]
     assert np.isfinite(history).all() and history[-1] < history[0]
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
-    assert model.sample(3).dtype == np.uint8
+    assert model.sample(3, **case.conditions(3)).dtype == np.uint8
 
 
 GOOD = {"vae_mlp_gaussian": (4, 8, 8, 1), "gan_averaged": (4, 8, 8, 1)}

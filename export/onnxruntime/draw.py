@@ -79,14 +79,14 @@ def field(mapping: Mapping[str, Any], *names: Any) -> Any:
     return found
 
 
-def sample_file(folder: Path, manifest: Mapping[str, Any], verify: bool) -> Path:
-    """The path of ``sample.onnx``, its checksum compared if ``verify``."""
+def file_of(folder: Path, manifest: Mapping[str, Any], verify: bool, endpoint: str = "sample") -> Path:
+    """The path of an endpoint's ONNX file, its checksum compared if ``verify``."""
     formats = field(manifest, "formats", dict)
-    if "sample" not in (field(formats, "onnx", "files", dict) if "onnx" in formats else {}):
+    if endpoint not in (field(formats, "onnx", "files", dict) if "onnx" in formats else {}):
         raise Refused(
-            f"{folder} holds no ONNX file of 'sample' (formats: {', '.join(formats)}); export with format='onnx'"
+            f"{folder} holds no ONNX file of {endpoint!r} (formats: {', '.join(formats)}); export with format='onnx'"
         )
-    name = field(formats, "onnx", "files", "sample", str)
+    name = field(formats, "onnx", "files", endpoint, str)
     if "\0" in name or len(name) > 1024:
         raise Refused(f"{folder / 'manifest.json'} names {name!r:.60}, which is no file's name; do not use it")
     path = folder / name
@@ -113,8 +113,9 @@ def kind_of(name: str, entry: Mapping[str, Any]) -> str:
     if not isinstance(kind, str | None):
         raise Refused(f"the manifest says that {name!r} is of kind {kind!r:.60}; export the model again")
     if noise is None and (kind in NOISE or kind in FOREIGN or not is_numbers(entry)):
+        way = "translate.py" if kind == "images" else "keras_gen"
         raise Refused(
-            f"'sample' wants {name!r} of kind {kind!r}, which cannot be drawn from a seed or given as numbers; use keras_gen"
+            f"'sample' wants {name!r} of kind {kind!r}, which cannot be drawn from a seed or given as numbers; use {way}"
         )
     if noise is not None and kind not in NOISE:
         raise Refused(f"'sample' wants {name!r}, noise of kind {kind!r}, which is unknown here; use a newer draw.py")
@@ -204,7 +205,7 @@ def draw(
 ) -> tuple[np.ndarray, int]:
     """``n`` images of the seed under the conditions, uint8 ``[n, h, w, c]``, and how many levels their channels have."""
     manifest = read_manifest(artifact, verify)
-    path = sample_file(artifact, manifest, verify)
+    path = file_of(artifact, manifest, verify)
     check_size(n, [field(manifest, "image_spec", side, int) for side in ("height", "width", "channels")])
     import onnxruntime  # half of the start's time: not before the arguments are known to be good
 

@@ -59,6 +59,15 @@ def odd(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def nearest_sizes(height: int, width: int, step: int, least: int = 1) -> str:
+    """The good sizes next to these, ``"64x64 or 96x96"``: sides that are multiples of ``step`` of at least ``least``."""
+    least = -(-least // step) * step
+    below, above = (
+        [max(least, f(side) * step) for side in (height, width)] for f in (lambda s: s // step, lambda s: -(-s // step))
+    )
+    return " or ".join(dict.fromkeys(f"{h}x{w}" for h, w in (below, above)))
+
+
 def rate(name: str, value: Any) -> float:
     """``value`` as a ``float`` of at least 0 and less than 1: a dropout's rate, a moving average's decay."""
     if number(name, value, 0, 1) == 1:

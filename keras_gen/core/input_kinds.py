@@ -52,6 +52,7 @@ INPUT_KINDS.register("normal", "keras_gen.core.noise:Normal")
 INPUT_KINDS.register("uniform", "keras_gen.core.noise:Uniform")
 INPUT_KINDS.register("images", "keras_gen.core.inputs:Images")
 INPUT_KINDS.register("known_pixels", "keras_gen.core.inputs:KnownPixels")
+INPUT_KINDS.register("switch", "keras_gen.core.inputs:Switch")
 INPUT_KINDS.register(
     "temperature",
     "keras_gen.core.inputs:Temperature",

@@ -206,6 +206,27 @@ class Temperature(Input):
 
 
 @dataclass(frozen=True)
+class Switch(Input):
+    """A way of sampling that is on or off for each image, ``[n]`` of 0 and 1; left out, it is off. Drawn by a coin in tests."""
+
+    kind: ClassVar[str] = "switch"
+    dtype: ClassVar[str] = "int32"
+    shape: ClassVar[tuple[int, ...]] = ()
+    range: ClassVar[tuple[int, int]] = (0, 1)
+    default: ClassVar[int] = 0
+    of_data: ClassVar[bool] = False
+
+    def check(self, name: str, values: Any, n: int | None = None) -> np.ndarray:
+        """int32 ``[n]``; booleans and integers are taken, one for all or ``n``."""
+        array = as_array(name, values)
+        return super().check(name, array.astype(np.int32) if array.dtype == bool else array, n)
+
+    def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
+        """``[n]``."""
+        return generator.integers(0, 2, n, dtype=np.int32)
+
+
+@dataclass(frozen=True)
 class Images(Input):
     """Images of ``spec``. Drawn uniformly over the levels where a test needs some."""
 

@@ -43,6 +43,22 @@ def global_batch_mean(values: tf.Tensor, axis: int | Sequence[int] | None = None
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, mean) / replica_count()
 
 
+def gathered(values: tf.Tensor) -> tf.Tensor:
+    """The rows ``[b, ...]`` of all replicas, ``[b * replicas, ...]``, in the order in which one device would have had them."""
+    if replica_count() == 1:
+        return values
+    return tf.distribute.get_replica_context().all_gather(values, axis=0)
+
+
+def own_rows(values: tf.Tensor) -> tf.Tensor:
+    """This replica's part of what ``gathered`` gave."""
+    if (replicas := replica_count()) == 1:
+        return values
+    size = tf.shape(values)[0] // replicas
+    start = tf.distribute.get_replica_context().replica_id_in_sync_group * size
+    return values[start : start + size]
+
+
 def global_norm(gradients: Sequence[Any]) -> tf.Tensor:
     """Euclidean norm of all gradients together, those of all replicas summed first, as the optimizer sums them: float32.
 
@@ -73,6 +89,17 @@ def uneven_batch(rows: tf.Tensor) -> Iterator[None]:
         del _UNEVEN.place
 
 
+def global_noise(
+    spec: Mapping[str, Input], total: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
+) -> dict[str, tf.Tensor]:
+    """Noise for the ``total`` examples of all replicas, the same on each of them; otherwise as ``step_noise``, which cuts it."""
+    noise = {}
+    for index, (name, kind) in enumerate(sorted(spec.items())):
+        stream = tf.constant((seed * 1_000_003 + turn * 1_009 + index) % (2**31 - 1), tf.int64)
+        noise[name] = _draw(kind, total, tf.stack([stream, tf.cast(step, tf.int64)]))
+    return noise
+
+
 def step_noise(
     spec: Mapping[str, Input], batch: tf.Tensor | int, seed: int, step: tf.Tensor, turn: int = 0
 ) -> dict[str, tf.Tensor]:
@@ -88,15 +115,12 @@ def step_noise(
     replica = context.replica_id_in_sync_group if context else 0
     start, total = place or (replica * batch, batch * replica_count())
     noise = {}
-    for index, (name, kind) in enumerate(sorted(spec.items())):
-        stream = tf.constant((seed * 1_000_003 + turn * 1_009 + index) % (2**31 - 1), tf.int64)
-        pair = tf.stack([stream, tf.cast(step, tf.int64)])
-        everyone = _draw(kind, total, pair)
+    for name, everyone in global_noise(spec, total, seed, step, turn).items():
         if place:  # an example that only fills up an empty batch takes anyone's noise
             mine = tf.gather(everyone, tf.range(start, start + batch) % total)
         else:
             mine = everyone[start : start + batch] if replica_count() > 1 else everyone
-        noise[name] = tf.ensure_shape(mine, (batch if isinstance(batch, int) else None, *kind.shape))
+        noise[name] = tf.ensure_shape(mine, (batch if isinstance(batch, int) else None, *spec[name].shape))
     return noise
 
 

@@ -44,6 +44,10 @@ class Sampler:
     def check_sampling(self) -> None:
         """Raises where whatever would be drawn means nothing. An artifact was proven when it was written."""
 
+    def translations(self) -> Mapping[str, Any]:
+        """Name -> ``core.translation.Translation`` of what turns an image into another; most samplers have none."""
+        return {}
+
     def checked_inputs(
         self, noise: Mapping[str, Any], conditions: Mapping[str, Any]
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -62,12 +66,7 @@ class Sampler:
         self, conditions: Mapping[str, Any], n: int, *, required: bool = False
     ) -> dict[str, np.ndarray]:
         """The conditions of ``n`` examples as arrays. Those left out, or None, are their kind's defaults, unless ``required``."""
-        spec, given = self._known(conditions), {name: value for name, value in conditions.items() if value is not None}
-        if not required:
-            defaults = {name: kind.defaults(n) for name, kind in spec.items() if name not in given}
-            given |= {name: values for name, values in defaults.items() if values is not None}
-        checked = check_inputs(spec, given, type(self).__name__, n)
-        return {name: checked[name] for name in spec}
+        return with_defaults(self._known(conditions), conditions, n, type(self).__name__, required=required)
 
     def parsed_conditions(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Conditions from words of a command line, each parsed by its kind: what ``sample`` takes."""
@@ -129,6 +128,18 @@ class Sampler:
                 both = [_filled(values, batch_size) for values in both]
             parts.append(draw(*both)[:size])
         return np.concatenate(parts)
+
+
+def with_defaults(
+    spec: Mapping[str, Input], given: Mapping[str, Any], n: int, what: str, *, required: bool = False
+) -> dict[str, np.ndarray]:
+    """Inputs of ``n`` examples as arrays; those left out, or None, are their kind's defaults, unless ``required``."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if not required:
+        defaults = {name: kind.defaults(n) for name, kind in spec.items() if name not in given}
+        given |= {name: values for name, values in defaults.items() if values is not None}
+    checked = check_inputs(spec, given, what, n)
+    return {name: checked[name] for name in spec}
 
 
 def _filled(values: Mapping[str, np.ndarray], size: int) -> dict[str, np.ndarray]:

@@ -21,9 +21,9 @@ for _name in (
     "tiny_imagenet_10_subset",
 ):
     SOURCES.register(_name, f"keras_gen.data.tensorflow_datasets:load_{_name}")
-SOURCES.register("pix2pix_maps_128_subset", "keras_gen.data.tensorflow_pairs:load_maps")
 # Those that take more than their name: ``NAME:ARGUMENT``, or options.
 WITH_ARGUMENT = {
+    "pix2pix_maps_128_subset": "keras_gen.data.tensorflow_pairs:load_maps",
     "camvid_256": "keras_gen.data.tensorflow_pairs:load_camvid",
     "camvid_dusk_to_day": "keras_gen.data.tensorflow_pairs:load_dusk_to_day",
     "image_folder": "keras_gen.data.image_folder:load",

@@ -15,19 +15,24 @@ from keras_gen.core.resizing import resized
 from keras_gen.data.options import only_options, positive
 from keras_gen.data.tensorflow_datasets import whole_split
 
-CAMVID = 256
+MAPS, CAMVID = 128, 256  # pixels
 EVENING = "0001TP"
 # Of a video's frames in a row the first eight tenths are trained on: frames that lie side by side are nearly one picture.
 TENTHS = {"train": (0, 8), "validation": (8, 9), "test": (9, 10)}
 
 
-def load_maps(split: str, download: bool = False) -> ImageData:
-    """The source is the map, the image the aerial photograph; ``reverse:pix2pix_maps_128_subset`` is the other way."""
+def load_maps(argument: str, split: str, download: bool = False) -> ImageData:
+    """The source is the map, the image the aerial photograph; ``reverse:pix2pix_maps_128_subset`` is the other way.
+
+    ``size`` reduces both.
+    """
     name = "pix2pix_maps_128_subset"
+    size = _size(name, argument, MAPS)
     slices = {"train": "train[:-40]", "validation": "train[-40:]", "test": "validation"}
     whole, _ = whole_split(name, slices[split], download)
-    spec = ImageSpec(128, 128, 3)
-    return ImageData(name, split, spec, {"image": whole["aerial"], "source": whole["map"]}, source_spec=spec)
+    features = {"image": _reduced(whole["aerial"], size, "area"), "source": _reduced(whole["map"], size, "area")}
+    spec = ImageSpec(size, size, 3)
+    return ImageData(_named(name, size, MAPS), split, spec, features, source_spec=spec)
 
 
 def load_camvid(argument: str, split: str, download: bool = False) -> ImageData:
@@ -59,17 +64,17 @@ def load_dusk_to_day(argument: str, split: str, download: bool = False) -> Image
     return ImageData(_named("camvid_dusk_to_day", size), split, spec, features, source_spec=spec, paired=False)
 
 
-def _size(name: str, argument: str) -> int:
-    wanted = f"size=PIXELS (8 to {CAMVID}, that {CAMVID} is a multiple of)"
-    before, options = only_options(name, argument, {"size": str(CAMVID)}, wanted)
-    size = positive(options["size"], CAMVID)
-    if before or not size or size < 8 or CAMVID % size:
+def _size(name: str, argument: str, whole: int = CAMVID) -> int:
+    wanted = f"size=PIXELS (8 to {whole}, that {whole} is a multiple of)"
+    before, options = only_options(name, argument, {"size": str(whole)}, wanted)
+    size = positive(options["size"], whole)
+    if before or not size or size < 8 or whole % size:
         raise InvalidInput(f"{name} got {argument!r}; known is ?{wanted}.")
     return size
 
 
-def _named(name: str, size: int) -> str:
-    return name if size == CAMVID else f"{name}?size={size}"
+def _named(name: str, size: int, whole: int = CAMVID) -> str:
+    return name if size == whole else f"{name}?size={size}"
 
 
 def _reduced(images: np.ndarray, size: int, how: str) -> np.ndarray:

@@ -61,15 +61,19 @@ def signature(endpoint: Endpoint) -> dict[str, tf.TensorSpec]:
 
 
 def traced(endpoints: Mapping[str, Endpoint], compiled: bool = False) -> dict[str, Any]:
-    """Each endpoint as a ``tf.function`` of one dict, any batch size; ``compiled``: by XLA, where the endpoint asks for it."""
-    return {
-        name: tf.function(
-            endpoint.function,
-            input_signature=[signature(endpoint)],
-            jit_compile=True if compiled and endpoint.compiled else None,
-        )
-        for name, endpoint in endpoints.items()
-    }
+    """Each endpoint as a ``tf.function`` of one dict, any batch size; ``compiled``: by XLA, where the endpoint asks for it.
+
+    Two names of one endpoint share one function.
+    """
+    graphs: dict[int, Any] = {}
+    for endpoint in endpoints.values():
+        if id(endpoint) not in graphs:
+            graphs[id(endpoint)] = tf.function(
+                endpoint.function,
+                input_signature=[signature(endpoint)],
+                jit_compile=True if compiled and endpoint.compiled else None,
+            )
+    return {name: graphs[id(endpoint)] for name, endpoint in endpoints.items()}
 
 
 def run_graphs(graphs: Graphs) -> Run:

@@ -15,6 +15,7 @@ from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Input, check_inputs, input_of
 from keras_gen.core.noise import draw
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
+from keras_gen.core.translation import Translation, translates
 from keras_gen.exporters.formats import FORMATS, FormatFailed
 from keras_gen.exporters.manifest import check_files, read_manifest
 
@@ -25,7 +26,7 @@ class LoadedArtifact(Sampler):
     """What ``export`` wrote, checked and opened: ``sample(n, seed)`` draws what the live model would.
 
     Endpoints are methods where they exist: ``log_prob(images)``, ``complete(images, known_mask, seed)``, ``encode(images)``,
-    ``decode(z)``.
+    ``decode(z)``, ``translate(images, seed)``, ``translate_ab(images)``, ``translate_ba(images)``.
 
     Args:
         path: the artifact's folder.
@@ -101,6 +102,8 @@ class LoadedArtifact(Sampler):
         """The artifact's other endpoints, which may be absent, as ``hasattr`` then says."""
         methods = {"log_prob": self._log_prob, "complete": self._complete}
         methods |= {"encode": self._encode, "decode": self._decode}
+        if name.startswith("translate_") or name == "translate":
+            methods[name] = functools.partial(self._translate, name)
         if name in methods and name in self.manifest["endpoints"]:
             return methods[name]
         raise AttributeError(f"{type(self).__name__} of {self.__dict__.get('name')} has no {name!r}")
@@ -124,6 +127,31 @@ class LoadedArtifact(Sampler):
             return self._outputs("complete", {**noise, **inputs})["image"]
 
         return completed(self, draw, images, known_mask, seed, batch_size, conditions)
+
+    def translations(self) -> Mapping[str, Translation]:
+        """The endpoints whose names begin with ``translate``."""
+        found = {}
+        for name, inputs in self._inputs.items():
+            output = self.manifest["endpoints"][name]["outputs"].get("image")
+            if (
+                not name.startswith("translate")
+                or not translates(inputs)
+                or output is None
+                or output["dtype"] != "uint8"
+            ):
+                continue
+            spec = ImageSpec(*output["shape"][1:], levels=int((output["range"] or (0, 255))[1]) + 1)
+            run = functools.partial(self._images_of, name)
+            found[name] = Translation(self, inputs, spec, run)
+        return found
+
+    def _images_of(self, name: str, noise: Mapping[str, Any], conditions: Mapping[str, Any]) -> np.ndarray:
+        return self._outputs(name, {**noise, **conditions})["image"]
+
+    def _translate(
+        self, name: str, images: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
+    ) -> np.ndarray:
+        return self.translations()[name].images(images, seed, batch_size, conditions)
 
     def _encode(self, images: Any, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any) -> Any:
         outputs = self._batched("encode", {"image": images, **conditions}, batch_size)

@@ -24,15 +24,19 @@ def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
     """Converts every endpoint. ``ExportFailed`` names the endpoint and what in it ONNX cannot express."""
     onnx = _package("onnx")
     (folder / "onnx").mkdir()
-    files = {}
+    files: dict[str, str] = {}
+    written: dict[int, str] = {}
     for endpoint, graph in graphs.items():
+        if id(graph) in written:  # the same under another name
+            files[endpoint] = written[id(graph)]
+            continue
         proto = _converted(endpoint, graph)
         _name_the_batch(proto)
         try:
             onnx.checker.check_model(proto, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
             raise _failed(endpoint, f"the ONNX checker says: {error}") from error
-        files[endpoint] = f"onnx/{endpoint}.onnx"
+        files[endpoint] = written[id(graph)] = f"onnx/{endpoint}.onnx"
         onnx.save(proto, folder / files[endpoint])
     return {"opset": OPSET, "files": files}
 

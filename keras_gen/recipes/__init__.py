@@ -60,6 +60,20 @@ for _module, _classes in {
         "sngan_cifar10": "SNGANCIFAR10",
         "sngan_cifar10_full": "SNGANCIFAR10Full",
     },
+    "pix2pix": {
+        "pix2pix_shapes": "Pix2PixShapes",
+        "pix2pix_maps": "Pix2PixMaps",
+        "pix2pix_maps_reverse": "Pix2PixMapsReverse",
+        "pix2pix_camvid": "Pix2PixCamVid",
+        "colorize_cifar10": "ColorizeCIFAR10",
+        "upscale_cifar10": "UpscaleCIFAR10",
+        "pix2pix_facades_full": "Pix2PixFacadesFull",
+    },
+    "cycle_gan": {
+        "cycle_gan_maps": "CycleGANMaps",
+        "cycle_gan_orange_lemon": "CycleGANOrangeLemon",
+        "cycle_gan_horse2zebra_full": "CycleGANHorse2ZebraFull",
+    },
     "pixel_cnn": {"pixel_cnn_mnist": "PixelCNNMNIST"},
     "gated_pixel_cnn": {
         "gated_pixel_cnn_mnist": "GatedPixelCNNMNIST",

@@ -146,6 +146,10 @@ class Recipe(pydantic.BaseModel):
         self.compile(made, steps)
         return made
 
+    def model_for(self, data: Any, steps: int) -> Any:
+        """The compiled model for this ``ImageData``."""
+        return self.model(data.image_spec, steps)
+
     def callbacks(self, folder: Path, training: Any, validation: Any, first_epoch: int) -> list[Any]:
         """Callbacks that watch this family's trainings beside those that watch all; what they add to the logs is kept.
 

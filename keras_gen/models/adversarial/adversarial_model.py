@@ -13,7 +13,7 @@ from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.replicas import fit_for_policy, global_mean, global_norm, step_noise, steps_made
 from keras_gen.layers.spectral_normalization import advance_buffers
-from keras_gen.losses.adversarial import checked_per_example
+from keras_gen.losses.adversarial import Objective, checked_per_example, per_example
 from keras_gen.models.adversarial.turns import ORDERS, CompiledPhases, CriticSchedule
 from keras_gen.models.generative_model import GenerativeModel
 from keras_gen.training.adam import Adam
@@ -22,6 +22,7 @@ from keras_gen.training.optimizer_pair import OptimizerPair
 
 Batch = Mapping[str, tf.Tensor]
 LOSSES = ("discriminator_loss", "generator_loss")
+ACCURACIES, DISTANCE = ("accuracy_on_reals", "accuracy_on_fakes"), "wasserstein_estimate"
 GRADIENT_NORMS = ("discriminator_gradient_norm", "generator_gradient_norm")
 
 
@@ -134,7 +135,7 @@ class AdversarialModel(GenerativeModel):
 
     @property
     def discriminator_side(self) -> list[keras.Model]:
-        """Networks that the discriminator's optimizer trains."""
+        """Networks that the discriminator's optimizer trains; none where a loss stands in for all of them."""
         return [self.discriminator]
 
     # --- the rest ---------------------------------------------------------------------------------------------------
@@ -189,6 +190,8 @@ class AdversarialModel(GenerativeModel):
 
     def steps_made(self) -> int:
         """Training steps behind the model: ``critic_steps`` discriminator turns each, whether the generator moved or not."""
+        if not self.discriminator_side:  # an optimizer of no weights does not count its steps
+            return steps_made(self.generator_optimizer)
         return steps_made(self.discriminator_optimizer) // self.critic_steps
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -269,6 +272,19 @@ class AdversarialModel(GenerativeModel):
         """Counts the values of a tracked number, one for each example ``[b]``, or one for the step."""
         self.trackers[name].update_state(values, sample_weight=weight)
 
+    def track_verdicts(self, objective: Objective) -> None:
+        """Tracks what ``watch_verdicts`` sees."""
+        self.track(*(ACCURACIES if objective.threshold is not None else ()))
+        self.track(*((DISTANCE,) if objective.estimates_distance else ()))
+
+    def watch_verdicts(self, objective: Objective, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> None:
+        """Of the verdicts of a turn, which are there already: the share that is right, and how far apart they lie."""
+        if (threshold := objective.threshold) is not None:
+            for name, right in zip(ACCURACIES, (real_logits > threshold, fake_logits < threshold)):
+                self.observe(name, per_example(right))
+        if objective.estimates_distance:
+            self.observe(DISTANCE, per_example(real_logits) - per_example(fake_logits))
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The means over an epoch, of held-out images while these are measured."""
@@ -317,7 +333,8 @@ class AdversarialModel(GenerativeModel):
         # A step of float16 that overflowed is no step.
         seen = tf.math.is_finite(norm)
         self.observe(GRADIENT_NORMS[0 if of_discriminator else 1], tf.where(seen, norm, 0.0), tf.cast(seen, tf.float32))
-        optimizer.apply(gradients, weights)
+        if weights:  # a side may be empty
+            optimizer.apply(gradients, weights)
         if of_discriminator:
             self.after_discriminator_update()
         else:
@@ -341,7 +358,7 @@ class AdversarialModel(GenerativeModel):
 
     def _parts(self, data: Batch) -> list[Batch]:
         """``fit`` feeds ``[b, k, ...]``, a part a turn; ``train_on_batch`` feeds ``[b, ...]``, which serves every turn."""
-        if data["image"].shape.rank == 5:
+        if len(data["image"].shape) == 5:
             return [{key: value[:, turn] for key, value in data.items()} for turn in range(self.critic_steps)]
         return [data] * self.critic_steps
 

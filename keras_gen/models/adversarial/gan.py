@@ -28,7 +28,6 @@ from keras_gen.networks.gan_pairs import PAIRS
 
 MIXING = -2  # the turn of `step_noise` that places points between reals and fakes; evaluation's is -1
 NOISES = {"normal": Normal, "uniform": Uniform}
-ACCURACIES, DISTANCE = ("accuracy_on_reals", "accuracy_on_fakes"), "wasserstein_estimate"
 CLASS_WEIGHTS = (1.0, 0.1)  # Gulrajani et al. 2017's code
 
 
@@ -122,8 +121,7 @@ class GAN(AdversarialModel):
         PAPERS.get(paper or "dcgan")
         self._make_networks(generator, discriminator)
         check_agreement(self.objective, self.penalties, constraint, self.discriminator, self.generator_batch)
-        self.track(*(ACCURACIES if self.objective.threshold is not None else ()))
-        self.track(*((DISTANCE,) if self.objective.estimates_distance else ()))
+        self.track_verdicts(self.objective)
         self.track(*(("penalty",) if self.penalties else ()), training_alone=True)
         self.finish()
 
@@ -287,21 +285,13 @@ class GAN(AdversarialModel):
             "fakes": lambda: tape.gradient(fake_sums, fakes["image"]),
             "between": lambda: self._slope_between(reals, fakes, training),
         }
-        self._watch(real_logits, fake_logits)
+        self.watch_verdicts(self.objective, real_logits, fake_logits)
         if not training or not self.penalties:
             return paid
         values = {place: seen[place]() for place in {penalty.at for penalty in self.penalties}}
         penalties = sum(penalty(values[penalty.at]) for penalty in self.penalties)
         self.observe("penalty", penalties)
         return paid + penalties
-
-    def _watch(self, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> None:
-        """Of the verdicts of a turn, which are there already: the share that is right, and how far apart they lie."""
-        if (threshold := self.objective.threshold) is not None:
-            for name, right in zip(ACCURACIES, (real_logits > threshold, fake_logits < threshold)):
-                self.observe(name, per_example(right))
-        if self.objective.estimates_distance:
-            self.observe(DISTANCE, per_example(real_logits) - per_example(fake_logits))
 
     def generator_loss(self, batch: Batch, fakes: Batch, training: bool) -> tf.Tensor:
         """The objective's, on the fakes, beside the reals where it compares them, and the auxiliary classifier's: ``[b]``."""
