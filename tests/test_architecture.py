@@ -121,6 +121,12 @@ FLOORS = [
             "models.adversarial.adversarial_model",
             "models.autoregressive.autoregressive_model",
             "models.flows.flow_model",
+            "models.variational.latent_model",
+        ],
+        [
+            "models.variational.variational_model",
+        ],
+        [
             "models.variational.vae",
         ],
         [
