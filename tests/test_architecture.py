@@ -18,6 +18,7 @@ FLOORS = [
         ],
         [
             "core.backend",
+            "core.finite",
             "core.given_network",
             "core.checks",
             "core.registry",

@@ -15,6 +15,7 @@ from keras_gen.layers.image_range import Centre, Logit
 from keras_gen.layers.invertible import Invertible
 from keras_gen.models.flows.flow_model import FlowModel
 from keras_gen.models.flows.multi_scale import MultiScaleFlow, standard_normal_log_prob
+from keras_gen.training.history import SampleGrid
 
 GLOW = dict(levels=2, depth=2, width=6)
 NVP = dict(scales=2, features=4, blocks=1)
@@ -343,3 +344,20 @@ def test_what_no_flow_can_measure():
         model.log_prob(digits(1, (4, 4, 1, 4)), samples=0)
     with pytest.raises(kg.InvalidInput, match=r"\[2, 15\].*\[n, 16\]"):
         model.decode(np.zeros((2, 15), np.float32))
+
+
+def test_what_overflows_on_the_way_to_an_image_is_refused(tmp_path, caplog):
+    """An inverse may overflow though every weight is finite: a level cast of NaN would be a black pixel."""
+    model = kg.Glow((4, 4, 1, 4), 1, 1, 2)
+    model.flow.steps[2].shift.assign(np.full(4, 3e38, np.float32))
+    model.flow.steps[2].log_scale.assign(np.full(4, -30.0, np.float32))
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    for draws in (lambda: model.sample(2), lambda: model.decode(np.zeros((2, 16), np.float32))):
+        with pytest.raises(kg.TrainingDiverged, match="Glow makes NaN or infinite values.*lower one"):
+            draws()
+    with pytest.raises(kg.ExportFailed, match="Endpoint '(sample|decode)' makes NaN.*Nothing was written"):
+        model.export(tmp_path / "artifact")
+    grid = SampleGrid(tmp_path, epochs=1)
+    grid.set_model(model)
+    grid.on_epoch_end(0)  # training goes on: its likelihoods may be sound
+    assert "No samples are shown of epoch 1: Glow makes NaN" in caplog.text and not list(tmp_path.iterdir())

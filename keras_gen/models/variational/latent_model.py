@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.finite import finite
 from keras_gen.core.inputs import Labels, check_inputs
 from keras_gen.core.noise import NoiseSpec
 from keras_gen.losses.latent_distributions import DiagonalGaussian
@@ -78,7 +79,7 @@ class LatentModel(GenerativeModel):
 
     def generate(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> tf.Tensor:
         """Images of latents from the prior (and of pixel noise): uint8 ``[n, h, w, c]``."""
-        decoded = self._drawn(noise, conditions)
+        decoded = finite(self._drawn(noise, conditions))
         if self.sample_pixels:
             return self.pixel_draw(decoded, noise["u"], noise.get("component"))
         return self.image_spec.from_unit(2.0 * self.pixel_mean(decoded) - 1.0)
