@@ -122,6 +122,7 @@ FLOORS = [
             "models.adversarial.adversarial_model",
             "models.autoregressive.autoregressive_model",
             "models.flows.flow_model",
+            "models.variational.autoregressive_likelihood",
             "models.variational.latent_model",
         ],
         [

@@ -122,7 +122,8 @@ class GenerativeModel(Sampler, BatchMethods):
         """Name -> function and inputs of all that is exported. Every model has ``sample``."""
         image_range = {"image": (0, self.image_spec.levels - 1)}
         inputs = {**self.noise_spec(), **self.condition_spec()}
-        return {"sample": Endpoint(lambda given: {"image": self.generate(given, given)}, inputs, image_range)}
+        how = {"compiled": self.compiled_sampling, "sequential": self.draws_in_order}
+        return {"sample": Endpoint(lambda given: {"image": self.generate(given, given)}, inputs, image_range, **how)}
 
     def check_sampling(self) -> None:
         """``TrainingDiverged`` if a weight is NaN or infinite: what it would draw are no images of the model."""

@@ -51,12 +51,21 @@ class LatentModel(GenerativeModel):
         return self.distribution.log_prob(images, decoded)
 
     def pixel_mean(self, decoded: tf.Tensor) -> tf.Tensor:
-        """E[x|z] as a fraction of the highest level: float32 ``[b, h, w, c]`` in ``[0, 1]``."""
+        """E[x|z] as a fraction of the highest level: float32 ``[b, h, w, c]`` in ``[0, 1]``; of a decoder that draws in order,
+        which has none, the median image (``AutoregressiveLikelihood.mean``).
+        """
         return self.distribution.mean(decoded)
 
     def pixel_draw(self, decoded: tf.Tensor, uniform: tf.Tensor, component: tf.Tensor | None = None) -> tf.Tensor:
         """x ~ p(x|z) by inverting its distribution function at ``uniform``: uint8 ``[b, h, w, c]``."""
         return self.distribution.draw(decoded, uniform, component)
+
+    @property
+    def draws_in_order(self) -> bool:
+        """Where the decoder is autoregressive."""
+        return self.distribution.in_order
+
+    compiled_sampling = draws_in_order
 
     # --- the contract -----------------------------------------------------------------------------------------------
 

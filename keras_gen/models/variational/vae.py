@@ -13,6 +13,7 @@ from keras_gen.core.image_spec import ImageSpec
 from keras_gen.losses.decoder_likelihoods import LIKELIHOODS, DecoderLikelihood
 from keras_gen.models.adversarial.conditional_networks import checked_ports
 from keras_gen.models.generative_model import dtype_policy
+from keras_gen.models.variational.autoregressive_likelihood import AutoregressiveLikelihood
 from keras_gen.models.variational.objective import Objective
 from keras_gen.models.variational.priors import PRIORS, Prior
 from keras_gen.models.variational.stochastic_layers import HIERARCHIES, OneLayer
@@ -38,13 +39,14 @@ class VAE(VariationalModel):
         decoder: Keras model ``[b, latent_dim] -> [b, h, w, parameters]``: of a Bernoulli c logits, of a Gaussian means in
             ``[-1, 1]`` and log-scales (``losses.decoder_likelihoods``).
         likelihood: ``"bernoulli"`` (binary images alone), ``"gaussian"`` (discretized to the levels), ``"logistic"``,
-            ``"logistic_mixture"`` or ``"softmax"`` (a probability a level); default by levels.
+            ``"logistic_mixture"`` or ``"softmax"`` (a probability a level), or an ``AutoregressiveLikelihood``; default by levels.
         architecture: ``"mlp"`` or ``"convolutional"`` default networks.
         hidden: units of the MLP's hidden layers. activation: theirs; ``"gated"``: gated layers.
         width: maps of the convolutional networks' layer next to the image.
         beta: weight of the KL term in training (Higgins et al. 2017); bounds are always reported with weight 1.
         sample_pixels: whether ``generate`` draws each pixel from the decoder's distribution or takes its mean. Default:
-            draws where the images are binary, whose mean is no image; the mean otherwise, as papers show it.
+            draws where the images are binary, whose mean is no image, or the decoder autoregressive; the mean otherwise, as
+            papers show it.
         unit_inputs: the encoder sees images in ``[0, 1]`` in place of ``[-1, 1]``: dark images then leave tanh units unsaturated.
         pixel_bias: default decoders of binary images end in a bias a pixel, which ``fit`` starts at the training images' mean.
         scale: of a Gaussian likelihood, where it is fixed: in units of images in ``[-1, 1]``.
@@ -68,7 +70,7 @@ class VAE(VariationalModel):
         *,
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
-        likelihood: str | None = None,
+        likelihood: str | AutoregressiveLikelihood | None = None,
         architecture: str = "mlp",
         hidden: Sequence[int] = (500, 500),
         activation: str = "relu",
@@ -97,14 +99,13 @@ class VAE(VariationalModel):
         spec = self.image_spec
         self.latent_dim, self.components = integer("latent_dim", latent_dim, 1), integer("components", components, 1)
         self.likelihood = likelihood or ("bernoulli" if spec.levels == 2 else "gaussian")
-        self.distribution = self._make_likelihood(scale, mixtures)
         if pixel_bias and self.likelihood != "bernoulli":
-            raise InvalidInput(f"pixel_bias starts at logits, which {self.likelihood} has not; leave it out.")
+            raise InvalidInput(f"pixel_bias starts at logits, which {_named(self.likelihood)} has not; leave it out.")
         self.networks = EncoderDecoder(spec, architecture, hidden, activation, width, classes, pixel_bias)
         self.classes, self.unit_inputs = self.networks.classes, bool(unit_inputs)
         self.objective = Objective(bound, samples, beta, warm_up, free_bits, capacity, resample)
-        self.sample_pixels = self.likelihood == "bernoulli" if sample_pixels is None else bool(sample_pixels)
         with dtype_policy(self.dtype_policy.name):
+            self.distribution = self._make_likelihood(scale, mixtures)
             self.latents = self._make_latents(hierarchy, lower_latent_dim, lower_hidden)
             outputs, inputs = 2 * self.latents.encoder_outputs, self.latents.decoder_inputs
             parameters = self.distribution.parameters
@@ -113,17 +114,22 @@ class VAE(VariationalModel):
         self.encoder = self._checked(encoder, "encoder", {"image": spec.shape}, (outputs,))
         self.decoder = self._checked(decoder, "decoder", {"z": (inputs,)}, (spec.height, spec.width, parameters))
         self.prior = self._make_prior(prior)
+        drawn = self.likelihood == "bernoulli" or self.distribution.in_order
+        self.sample_pixels = drawn if sample_pixels is None else bool(sample_pixels)
         self.finish()
 
     # --- the parts --------------------------------------------------------------------------------------------------
 
-    def _make_likelihood(self, scale: float | None, mixtures: int) -> DecoderLikelihood:
+    def _make_likelihood(self, scale: float | None, mixtures: int) -> DecoderLikelihood | AutoregressiveLikelihood:
         self.scale = None if scale is None else number("scale", scale, 0, above=True)
         self.mixtures = integer("mixtures", mixtures, 1)
         if scale is not None and self.likelihood != "gaussian":
             raise InvalidInput(
-                f"scale={scale!r} is of a Gaussian likelihood, this one is {self.likelihood}; leave it out."
+                f"scale={scale!r} is of a Gaussian likelihood, this one is {_named(self.likelihood)}; leave it out."
             )
+        if isinstance(self.likelihood, AutoregressiveLikelihood):
+            self.likelihood.prepare(self.image_spec)
+            return self.likelihood
         log_scale = None if scale is None else math.log(scale)
         return LIKELIHOODS.get(self.likelihood)(self.image_spec, log_scale, self.mixtures)
 
@@ -167,7 +173,6 @@ class VAE(VariationalModel):
         """The constructor's arguments."""
         names = (
             "latent_dim",
-            "likelihood",
             "sample_pixels",
             "unit_inputs",
             "scale",
@@ -177,6 +182,8 @@ class VAE(VariationalModel):
         )
         own = {name: getattr(self, name) for name in (*names, "lower_latent_dim", "lower_hidden")}
         prior = self.prior_name or keras.saving.serialize_keras_object(self.prior)
+        named = isinstance(self.likelihood, str)
+        own["likelihood"] = self.likelihood if named else keras.saving.serialize_keras_object(self.likelihood)
         networks = self.config_of(encoder=self.encoder, decoder=self.decoder)
         parts = {**self.networks.get_config(), **self.objective.get_config()}
         return {**super().get_config(), **networks, **parts, **own, "prior": prior}
@@ -185,3 +192,8 @@ class VAE(VariationalModel):
     def beta(self) -> float:
         """Weight of the KL term in training, when it is warmed up."""
         return self.objective.beta
+
+
+def _named(likelihood: Any) -> str:
+    """What messages call it."""
+    return likelihood if isinstance(likelihood, str) else type(likelihood).__name__

@@ -190,12 +190,13 @@ class VariationalModel(LatentModel):
         def reconstruct(inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
             return {"mean_image": self._reconstructed(inputs["image"], self._label(inputs))}
 
+        how = {"compiled": self.compiled_sampling, "sequential": self.draws_in_order}
         unit, nats = {"mean_image": (0.0, 1.0)}, {**given, **epsilon, **labels}
         return {
             **super().endpoints(),
             "encode": Endpoint(encode, {**given, **labels}, {"mean": None, "log_variance": None}),
-            "decode": Endpoint(decode, {"z": Normal((self.latent_dim,)), **labels}, unit),
-            "reconstruct": Endpoint(reconstruct, {**given, **labels}, unit),
+            "decode": Endpoint(decode, {"z": Normal((self.latent_dim,)), **labels}, unit, **how),
+            "reconstruct": Endpoint(reconstruct, {**given, **labels}, unit, **how),
             "elbo": Endpoint(lambda inputs: {"elbo": tf.subtract(*terms(inputs).parts())}, nats, {"elbo": None}),
             "log_weight": Endpoint(
                 lambda inputs: {"log_weight": terms(inputs).log_weight[:, 0]}, nats, {"log_weight": None}
