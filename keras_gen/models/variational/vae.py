@@ -39,7 +39,7 @@ class VAE(VariationalModel):
         decoder: Keras model ``[b, latent_dim] -> [b, h, w, parameters]``: of a Bernoulli c logits, of a Gaussian means in
             ``[-1, 1]`` and log-scales (``losses.decoder_likelihoods``).
         likelihood: ``"bernoulli"`` (binary images alone), ``"gaussian"`` (discretized to the levels), ``"logistic"``,
-            ``"logistic_mixture"`` or ``"softmax"`` (a probability a level), or an ``AutoregressiveLikelihood``; default by levels.
+            ``"logistic_mixture"``, ``"softmax"`` (a probability a level) or an ``AutoregressiveLikelihood``; default by levels.
         architecture: ``"mlp"`` or ``"convolutional"`` default networks.
         hidden: units of the MLP's hidden layers. activation: theirs; ``"gated"``: gated layers.
         width: maps of the convolutional networks' layer next to the image.
