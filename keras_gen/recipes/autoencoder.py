@@ -13,8 +13,8 @@ class AutoencoderMNIST(OneOptimizerRecipe):
     Hinton and Salakhutdinov 2006 for the codes of 30 numbers (a squared error of 3.00 an image, pixels in [0, 1], by
     1000-500-250 sigmoid units each way, pretrained layer by layer); here two ReLU layers each way, trained at once. Nothing says
     where its codes lie, so that codes drawn at random decode to no digits (the report's picture of them); a mixture of 50
-    Gaussians, fitted to the training images' codes in the end, makes it one that can be sampled. No number is published for
-    such samples. About 4 min on one CPU core.
+    Gaussians, fitted to the training images' codes in the end, makes it one that can be sampled. With ``corruption`` it is the
+    denoising one of Vincent et al. 2010. No number is published for such samples. About 4 min on one CPU core.
     """
 
     family = "variational"
