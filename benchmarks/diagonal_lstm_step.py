@@ -4,12 +4,11 @@ Two layers of h = 16. Both sides skew the maps and go a diagonal a turn of a loo
 that XLA compiles, its gradient written out, and both run at once; there one loop runs both, and autograd records it.
 """
 
-import os
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from alternate import alternate, arguments, report
+from alternate import alternate, arguments, cores, report
 from feeding import digits, keras_execution, numpy_batches, turn
 from pixel_cnn_step import Masked
 from torch import nn
@@ -98,7 +97,7 @@ def torch_execution(images: np.ndarray) -> Callable[[], tuple]:
 def main() -> None:
     """The command."""
     options = arguments(__doc__, rounds=12)
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(cores())
     images = (digits() > 127).astype(np.uint8)
     model = keras_gen.PixelRNN(keras_gen.ImageSpec(SIZE, SIZE, 1, 2), "diagonal_bilstm", FILTERS, LAYERS)
     model.compile()

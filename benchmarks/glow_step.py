@@ -6,7 +6,6 @@ Sampling: the exported graph in ONNX Runtime against PyTorch's eager inverse, wh
 """
 
 import math
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from alternate import alternate, arguments, report
+from alternate import alternate, arguments, cores, report
 from feeding import digits, keras_execution, numpy_batches, turn
 from torch import nn
 from torch.nn import functional
@@ -204,7 +203,7 @@ def onnx_sampler(model: keras_gen.Glow, folder: Path) -> Callable[[], None]:
 def main() -> None:
     """The command."""
     options = arguments(__doc__, rounds=15)
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(cores())
     images = np.repeat(np.pad(digits(), ((0, 0), (2, 2), (2, 2), (0, 0))), 3, axis=-1)
     sides = {}
     for name, memory in ((OURS, "store"), (INVERTING, "invert")):

@@ -4,12 +4,11 @@ PyTorch's side multiplies full k x k kernels by their masks, as its implementati
 rows that live. 7 x 7 mask A, 7 residual blocks of 32 in 64 features, two 1 x 1 layers; Adam; the loss read after every step.
 """
 
-import os
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from alternate import alternate, arguments, report
+from alternate import alternate, arguments, cores, report
 from feeding import digits, keras_execution, numpy_batches, turn
 from torch import nn
 
@@ -87,7 +86,7 @@ def torch_execution(images: np.ndarray, layout: torch.memory_format) -> Callable
 def main() -> None:
     """The command."""
     options = arguments(__doc__, rounds=20)
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(cores())
     images = (digits() > 127).astype(np.uint8)
     spec = keras_gen.ImageSpec(28, 28, 1, 2)
     sides = {}

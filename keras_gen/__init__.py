@@ -26,6 +26,8 @@ PUBLIC = {
     "IWAE": "keras_gen.models.variational.variants",
     "VampVAE": "keras_gen.models.variational.variants",
     "HierarchicalVAE": "keras_gen.models.variational.variants",
+    "PixelVAE": "keras_gen.models.variational.variants",
+    "AutoregressiveLikelihood": "keras_gen.models.variational.autoregressive_likelihood",
     "GAN": "keras_gen.models.adversarial.gan",
     "Objective": "keras_gen.losses.adversarial",
     "Penalty": "keras_gen.losses.penalties",

@@ -19,6 +19,7 @@ FLOORS = [
         [
             "core.backend",
             "core.tiles",
+            "core.finite",
             "core.given_network",
             "core.checks",
             "core.registry",
@@ -131,6 +132,13 @@ FLOORS = [
             "models.adversarial.adversarial_model",
             "models.autoregressive.autoregressive_model",
             "models.flows.flow_model",
+            "models.variational.autoregressive_likelihood",
+            "models.variational.latent_model",
+        ],
+        [
+            "models.variational.variational_model",
+        ],
+        [
             "models.variational.vae",
         ],
         [

@@ -175,6 +175,61 @@ def test_importance_weights_of_two_layers_average_to_the_probability():
         assert probabilities.sum() == pytest.approx(1.0, abs=0.05) and probabilities.std() > 0.01
 
 
+def pixel_vae(levels=2, **options):
+    """One whose network is far from its start, and whose map matters."""
+    options = {"filters": 3, "blocks": 1, "first_kernel": 3, "hidden": (6,), **options}
+    model = kg.PixelVAE((2, 2, 1, levels), 2, **options)
+    model.decoder.set_weights([weight * 3.0 for weight in model.decoder.get_weights()])
+    return model
+
+
+def all_images(levels):
+    grid = np.indices((levels,) * 4).reshape(4, -1).T
+    return np.ascontiguousarray(grid.reshape(-1, 2, 2, 1), np.uint8)
+
+
+@pytest.mark.parametrize("levels,output", [(2, None), (3, "softmax"), (3, "logistic_mixture")])
+def test_an_autoregressive_decoder_is_a_distribution_of_images_given_z(levels, output):
+    model, images = pixel_vae(levels, output=output), all_images(levels)
+    probabilities = []
+    for z in RANDOM.standard_normal((2, 1, 2)).astype("float32"):
+        decoded = tf.repeat(model.decoder(z), len(images), axis=0)
+        probabilities.append(np.exp(model.pixel_log_prob(images, decoded)))
+        assert probabilities[-1].sum() == pytest.approx(1.0, abs=1e-5)
+    assert np.abs(probabilities[0] - probabilities[1]).max() > 1e-3  # it looks at z
+    # Pixels depend on each other: their joint is no product.
+    first, last = images[:, 0, 0, 0] == 0, images[:, 1, 1, 0] == 0
+    both, one, other = (probabilities[0][rows].sum() for rows in (first & last, first, last))
+    assert abs(both - one * other) > 1e-4
+
+
+def test_a_decoder_that_draws_in_order_draws_as_the_naive_loop_does():
+    model = pixel_vae(classes=3)
+    noise, label = draw(model.noise_spec(), 12, 0), {"label": np.arange(12) % 3}
+    decoded, naive = model._drawn(noise, label), np.zeros((12, 2, 2, 1), np.uint8)
+    middle = np.zeros_like(naive)
+    for place in np.ndindex(2, 2):
+        for images, uniform in ((naive, noise["u"][:, *place]), (middle, 0.5)):
+            logits = model.distribution._parameters_of(model.image_spec.to_unit(images), decoded)
+            images[:, *place] = uniform < tf.sigmoid(logits[:, *place])
+    np.testing.assert_array_equal(model.generate(noise, label), naive)
+    np.testing.assert_array_equal(tf.function(model.distribution.mean)(decoded), middle)
+    assert len(np.unique(naive, axis=0)) > 3 and model.draws_in_order
+
+
+def test_an_autoregressive_decoder_refuses_what_it_cannot_be():
+    for options, message in (
+        ({"filters": 4}, "filters=4 do not split among the image's 3 channels.*multiple of 3"),
+        ({"filters": 3, "first_kernel": 1}, "first_kernel=1"),
+        ({"filters": 3, "kernel_size": 2}, "kernel_size=2"),
+        ({"filters": 3, "pixel_bias": True}, "pixel_bias starts at logits, which AutoregressiveLikelihood has not"),
+        ({"filters": 3, "scale": 0.1}, "this one is AutoregressiveLikelihood"),
+        ({"filters": 3, "output": "bernoulli"}, "256 levels"),
+    ):
+        with pytest.raises(kg.InvalidInput, match=message):
+            kg.PixelVAE((4, 4, 3), 2, hidden=(4,), **options)
+
+
 def test_a_vamp_of_one_image_is_that_images_posterior():
     model = kg.VAE(BINARY, 3, hidden=(6,), prior="vamp", components=1)
     model.prior.pseudo_images.assign(BITS[:1].astype("float32"))

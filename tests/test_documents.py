@@ -19,6 +19,7 @@ SMALL = {
 # What is said in each notebook, and what is run in its place.
 SMALL_NOTEBOOKS = {
     "first_use": {"epochs=30": "epochs=1"},
+    "latents_and_flows": {"epochs=80": "epochs=1", "rvs((4000, k)": "rvs((9, k)", "sample(300": "sample(100"},
     "gans": {"epochs=120": "epochs=1", "turns=3000": "turns=2", "turns=500": "turns=2", "turns=100": "turns=2"},
 }
 

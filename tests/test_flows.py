@@ -11,10 +11,12 @@ import tensorflow as tf
 import keras_gen as kg
 from keras_gen.core.noise import draw
 from keras_gen.layers.act_norm import ActNorm
+from keras_gen.layers.coupling import ChannelCoupling
 from keras_gen.layers.image_range import Centre, Logit
 from keras_gen.layers.invertible import Invertible
 from keras_gen.models.flows.flow_model import FlowModel
 from keras_gen.models.flows.multi_scale import MultiScaleFlow, standard_normal_log_prob
+from keras_gen.training.history import SampleGrid
 
 GLOW = dict(levels=2, depth=2, width=6)
 NVP = dict(scales=2, features=4, blocks=1)
@@ -343,3 +345,31 @@ def test_what_no_flow_can_measure():
         model.log_prob(digits(1, (4, 4, 1, 4)), samples=0)
     with pytest.raises(kg.InvalidInput, match=r"\[2, 15\].*\[n, 16\]"):
         model.decode(np.zeros((2, 15), np.float32))
+
+
+def test_what_overflows_on_the_way_to_an_image_is_refused(tmp_path, caplog):
+    """Networks may overflow though every weight is finite: a level cast of NaN would be a black pixel."""
+    model = kg.Glow((4, 4, 1, 4), 1, 1, 2)
+    last = next(step for step in model.flow.steps if isinstance(step, ChannelCoupling)).network.last
+    last.kernel.assign(np.where(np.indices(last.kernel.shape).sum(0) % 2, 1.0, -1.0))
+    last.log_scale.assign(np.full(last.log_scale.shape, 60.0))  # its exponential, cubed, is infinite
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    for draws in (lambda: model.sample(8), lambda: model.decode(np.ones((2, 16), np.float32))):
+        with pytest.raises(kg.TrainingDiverged, match="Glow makes NaN or infinite values.*lower one"):
+            draws()
+    with pytest.raises(kg.ExportFailed, match="Endpoint '(sample|decode)' makes NaN.*Nothing was written"):
+        model.export(tmp_path / "artifact")
+    grid = SampleGrid(tmp_path, epochs=1)
+    grid.set_model(model)
+    grid.on_epoch_end(0)  # training goes on: its likelihoods may be sound
+    assert "No samples are shown of epoch 1: Glow makes NaN" in caplog.text and not list(tmp_path.iterdir())
+
+
+def test_noise_that_no_image_has_still_gives_images():
+    """Couplings that divide by next to nothing, one after the other, stay within what float32 holds."""
+    model = kg.Glow((8, 8, 1), 1, 4, 4, alpha=1e-6)
+    for step in model.flow.steps:
+        if isinstance(step, ChannelCoupling):
+            step.network.last.shift.assign(np.full(step.network.last.shift.shape, -30.0, np.float32))
+    assert np.isfinite(model.decode(draw(model.noise_spec(), 4, 0)["z"])).all()
+    assert model.sample(4).max() == 255

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.finite import finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +80,8 @@ class ImageSpec:
         return ops.cast(images, keras.config.floatx()) * (2.0 / (self.levels - 1)) - 1.0
 
     def from_unit(self, values: Any) -> Any:
-        """Floats in ``[-1, 1]`` (clipped) to the nearest level, uint8."""
-        scaled = (ops.cast(values, "float32") + 1.0) * ((self.levels - 1) / 2.0)
+        """Floats in ``[-1, 1]`` (clipped) to the nearest level, uint8; they have to be ``finite``."""
+        scaled = (finite(ops.cast(values, "float32")) + 1.0) * ((self.levels - 1) / 2.0)
         return ops.cast(ops.round(ops.clip(scaled, 0.0, self.levels - 1.0)), "uint8")
 
     def check(self, images: Any, what: str = "images") -> np.ndarray:

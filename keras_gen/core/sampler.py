@@ -24,6 +24,8 @@ class Sampler:
     draws_images: bool | None = None
     # Whether a batch of another size is compiled for anew: long loops of small steps, under XLA.
     compiled_sampling = False
+    # Whether each pixel is drawn given those before it, so that one decided otherwise changes all that follow.
+    draws_in_order = False
 
     def noise_spec(self) -> NoiseSpec:
         """Name -> distribution and per-example shape of the noise that it takes."""

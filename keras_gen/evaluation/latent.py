@@ -87,12 +87,12 @@ def render(
 ) -> np.ndarray:
     """What noise shows: images as fractions of the highest level, float32 ``[n, h, w, c]`` in ``[0, 1]``.
 
-    A decoder's mean where images are binary, since a coin a pixel would hide what the latent says; else the model's own
-    image. Conditions left out are their kinds' defaults.
+    A decoder's mean where images are binary, since a coin a pixel would hide what the latent says (not where pixels are drawn
+    in order, and fit each other); else the model's own image. Conditions left out are their kinds' defaults.
     """
     count = len(next(iter(noise.values())))
     inputs = held(model, conditions or {}, count, 1)
-    binary = model.image_spec.levels == 2 and has_latent(model)
+    binary = model.image_spec.levels == 2 and has_latent(model) and not model.draws_in_order
     means = binary and hasattr(model, "mean_images")
     decoded = binary and hasattr(model, "decode") and is_decoded(model) and not inputs
     parts = []

@@ -23,7 +23,7 @@ TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
 def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
     """Draws what the model allows below ``out``; name -> file (relative to ``out``) and what it shows."""
     model, test, fakes, seed = subject.model, subject.test, subject.fakes, subject.seed
-    means = model.image_spec.levels == 2 and hasattr(model, "decode")
+    means = model.image_spec.levels == 2 and hasattr(model, "decode") and not model.draws_in_order
     shows = "the decoder's means" if means else "samples"
     if source_of(model) is None:
         drawn = {"samples": (_samples(model, seed), f"{shows} of the first 100 noise draws of seed {seed}")}
@@ -60,6 +60,13 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         drawn["reconstructions"] = (
             _reconstructions(subject),
             f"{test.split} images, below each its reconstruction",
+        )
+    if hasattr(model, "encode") and hasattr(model, "decode") and not model.condition_spec():
+        codes = latent.random_codes(model, test.images, 3 * COLUMNS, seed)
+        drawn["random_codes"] = (
+            image_grid(codes, columns=COLUMNS),
+            f"codes drawn at random, normal with the mean and variance of each number of the {test.split} images' codes: what "
+            "samples of an autoencoder would be without a density of its codes, and of a VAE nearly are",
         )
     if hasattr(model, "complete"):
         drawn["completions"] = (

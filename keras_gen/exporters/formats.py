@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.endpoint import Endpoint
-from keras_gen.core.errors import InvalidInput
+from keras_gen.core.errors import InvalidInput, TrainingDiverged
 from keras_gen.core.registry import Registry
 
 Arrays = dict[str, np.ndarray]
@@ -28,7 +28,7 @@ def attempt(what: str) -> Iterator[None]:
     """Within, an error of the program that runs a format (it has its own kinds) becomes a ``FormatFailed`` about ``what``."""
     try:
         yield
-    except (FormatFailed, InvalidInput, MemoryError):
+    except (FormatFailed, InvalidInput, TrainingDiverged, MemoryError):
         raise
     except Exception as error:
         raise FormatFailed(f"{what}: {type(error).__name__}: {str(error).strip()[:600]}") from error

@@ -57,6 +57,7 @@ class LoadedArtifact(Sampler):
         self.manifest, self.name, self.model_class = manifest, folder.name, manifest["model"]
         self.image_spec = ImageSpec.from_any(manifest["image_spec"])
         self._inputs = {name: self._kinds(folder, name, entry["inputs"]) for name, entry in endpoints.items()}
+        self.draws_in_order = endpoints["sample"].get("sequential", False)
         drawn = self._inputs["sample"]
         self._noise = {name: kind for name, kind in drawn.items() if kind.distribution is not None}
         self._conditions = {name: kind for name, kind in drawn.items() if kind.distribution is None}

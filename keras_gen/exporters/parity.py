@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from keras_gen.core.endpoint import Endpoint
-from keras_gen.core.errors import ExportFailed, InvalidInput
+from keras_gen.core.errors import ExportFailed, InvalidInput, TrainingDiverged
+from keras_gen.core.finite import finite_images
 from keras_gen.core.noise import draw
 from keras_gen.exporters.formats import FORMATS, Arrays, FormatFailed, Run
 from keras_gen.exporters.manifest import check_files, read_manifest
@@ -101,7 +102,11 @@ def reference_of(name: str, endpoint: Endpoint, run: Run) -> Reference:
     reference = {}
     for size in BATCH_SIZES:
         inputs = draw(endpoint.inputs, size, seed=size)
-        outputs = run(name, inputs)
+        try:
+            with finite_images(f"Endpoint {name!r}"):
+                outputs = run(name, inputs)
+        except TrainingDiverged as error:
+            raise ExportFailed(f"{error} Nothing was written.") from error
         if set(outputs) != set(endpoint.ranges):
             raise ExportFailed(f"Endpoint {name!r} gives {sorted(outputs)} but declares {sorted(endpoint.ranges)}.")
         for output, value in outputs.items():

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.errors import ExportFailed
+from keras_gen.core.finite import finite_images
 from keras_gen.exporters.formats import Arrays, Format, Graphs, Run, attempt
 
 
@@ -50,7 +51,7 @@ def load(folder: Path, entry: Mapping[str, Any]) -> Run:
         loaded = tf.saved_model.load(str(folder / entry["path"]))
 
     def run(endpoint: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        with attempt(f"TensorFlow cannot run endpoint {endpoint!r}"):
+        with attempt(f"TensorFlow cannot run endpoint {endpoint!r}"), finite_images(f"Endpoint {endpoint!r}"):
             # Asked of `loaded` at each call: signatures alone do not keep their weights alive.
             outputs = loaded.signatures[endpoint](
                 **{name: tf.convert_to_tensor(value) for name, value in inputs.items()}

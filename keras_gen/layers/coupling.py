@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_gen.core.errors import InvalidInput
-from keras_gen.layers.invertible import Invertible, sum_over_image
+from keras_gen.layers.invertible import Invertible, stretch, sum_over_image
 
 SCALES = ("sigmoid", "tanh")
 
@@ -60,7 +60,7 @@ class AffineCoupling(Invertible):
         """Undoes it: the kept half says by how much."""
         kept, changed = self.parted(y)
         shift, log_scale = self.shift_and_log_scale(kept, training=False)
-        return self.joined(kept, changed * ops.exp(-log_scale) - shift)
+        return self.joined(kept, changed * stretch(-log_scale) - shift)
 
     # --- how variables are parted -----------------------------------------------------------------------------------
 

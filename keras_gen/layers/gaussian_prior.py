@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_gen.layers.coupling import halfway
-from keras_gen.layers.invertible import Invertible, sum_over_image
+from keras_gen.layers.invertible import Invertible, stretch, sum_over_image
 
 
 class FactorOut(Invertible):
@@ -51,7 +51,7 @@ class FactorOut(Invertible):
         kept, noise = y
         if self.prior is not None:
             mean, log_scale = self.mean_and_log_scale(kept)
-            noise = noise * ops.exp(log_scale) + mean
+            noise = noise * stretch(log_scale) + mean
         return ops.concatenate([kept, noise], axis=-1)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -90,4 +90,4 @@ class TopPrior(Invertible):
     def inverse(self, y: Any) -> Any:
         """Scaled and shifted."""
         mean, log_scale = self.mean_and_log_scale()
-        return y * ops.exp(log_scale) + mean
+        return y * stretch(log_scale) + mean

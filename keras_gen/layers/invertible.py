@@ -69,3 +69,8 @@ def starting(layers: Iterable[keras.layers.Layer]) -> Iterator[None]:
     finally:
         for layer in waiting:
             layer.starting = False
+
+
+def stretch(log_scale: Any) -> Any:
+    """``exp``, bounded where inverses multiply by it: what is stretched more than e^20 times did not survive the way there."""
+    return ops.exp(ops.minimum(log_scale, 20.0))

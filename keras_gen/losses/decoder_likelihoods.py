@@ -38,6 +38,9 @@ class DecoderLikelihood:
         mixtures: components, where there are any.
     """
 
+    # Whether a pixel is drawn given those before it.
+    in_order = False
+
     def __init__(self, spec: ImageSpec, log_scale: float | None = None, mixtures: int = 5):
         self.spec, self.log_scale, self.mixtures = spec, log_scale, mixtures
 

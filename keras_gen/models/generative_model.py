@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput, TrainingDiverged
+from keras_gen.core.finite import finite_images
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.noise import NoiseSpec
 from keras_gen.core.registry import PROVIDED
@@ -99,7 +100,10 @@ class GenerativeModel(Sampler, BatchMethods):
         raise NotImplementedError(f"{type(self).__name__} must say what it makes of noise.")
 
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
-        """``generate``, compiled, for noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``."""
+        """``generate``, compiled, for noise (and conditions) given as arrays: uint8 ``[n, h, w, c]``.
+
+        ``TrainingDiverged`` where values on the way to an image's levels are NaN or infinite.
+        """
         noise, inputs = self.checked_inputs(noise, conditions or {})
         if self._generate_function is None:
             signature = [
@@ -109,13 +113,15 @@ class GenerativeModel(Sampler, BatchMethods):
             self._generate_function = tf.function(
                 self.generate, input_signature=signature, jit_compile=self.compiled_sampling or None
             )
-        return self._generate_function(*tf.nest.map_structure(tf.convert_to_tensor, (noise, inputs))).numpy()
+        with finite_images(type(self).__name__):
+            return self._generate_function(*tf.nest.map_structure(tf.convert_to_tensor, (noise, inputs))).numpy()
 
     def endpoints(self) -> dict[str, Endpoint]:
         """Name -> function and inputs of all that is exported. Every model has ``sample``."""
         image_range = {"image": (0, self.image_spec.levels - 1)}
         inputs = {**self.noise_spec(), **self.condition_spec()}
-        return {"sample": Endpoint(lambda given: {"image": self.generate(given, given)}, inputs, image_range)}
+        how = {"compiled": self.compiled_sampling, "sequential": self.draws_in_order}
+        return {"sample": Endpoint(lambda given: {"image": self.generate(given, given)}, inputs, image_range, **how)}
 
     def check_sampling(self) -> None:
         """``TrainingDiverged`` if a weight is NaN or infinite: what it would draw are no images of the model."""

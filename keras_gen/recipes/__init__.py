@@ -37,7 +37,10 @@ for _module, _classes in {
         "iwae_mnist": "IWAEMNIST",
         "iwae_2_layers_mnist": "IWAETwoLayersMNIST",
         "vamp_mnist": "VampMNIST",
+        "conditional_vae_mnist": "ConditionalVAEMNIST",
     },
+    "pixel_vae": {"pixel_vae_mnist": "PixelVAEMNIST"},
+    "autoencoder": {"autoencoder_mnist": "AutoencoderMNIST"},
     "gan_2014": {"gan_2014_mnist": "GAN2014MNIST"},
     "dcgan": {
         "dcgan_digits": "DCGANDigits",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from keras_gen.core.errors import TrainingDiverged
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
 
@@ -70,7 +71,10 @@ class Diversity(keras.callbacks.Callback):
         """Draws, measures, and warns once."""
         noise = draw(self.model.noise_spec(), self.count, self.seed)
         conditions = self.model.shown_conditions(self.count, self.seed, self.real)
-        found = spread(self.model.images_of(noise, conditions), conditions)
+        try:
+            found = spread(self.model.images_of(noise, conditions), conditions)
+        except TrainingDiverged:  # whoever watches the loss or draws the grid of samples says it
+            return
         if found is None or not self.real_spread or logs is None:
             return
         logs["diversity"] = diversity = found / self.real_spread

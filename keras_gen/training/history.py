@@ -1,6 +1,7 @@
 """What a run leaves behind to look at: one JSON line an epoch, curves, sample grids from fixed noise."""
 
 import json
+import logging
 import math
 import os
 import time
@@ -9,13 +10,15 @@ from typing import Any
 
 import keras
 
-from keras_gen.core.errors import InvalidInput
+from keras_gen.core.errors import InvalidInput, TrainingDiverged
 from keras_gen.core.files import append_line, read_bytes, written_beside
 from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture
 
 COLUMNS = 4  # of panels in a row
+
+log = logging.getLogger(__name__)
 
 
 class HistoryLog(keras.callbacks.Callback):
@@ -133,6 +136,11 @@ class SampleGrid(keras.callbacks.Callback):
         if (done % self.every and done != self.epochs) or not self.model.is_sampled():  # a classifier draws nothing
             return
         noise = draw(self.model.noise_spec(), self.count, self.seed)
-        images = self.model.images_of(noise, self.model.shown_conditions(self.count, self.seed, self.data))
+        conditions = self.model.shown_conditions(self.count, self.seed, self.data)
+        try:
+            images = self.model.images_of(noise, conditions)
+        except TrainingDiverged as error:  # a flow may train well while single samples are beyond its inverse
+            log.warning("No samples are shown of epoch %d: %s", done, error)
+            return
         grid = image_grid(images, self.model.image_spec, columns=8)
         save_picture(grid, self.folder / f"epoch-{done:05d}.png")

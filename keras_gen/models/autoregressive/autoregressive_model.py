@@ -36,7 +36,7 @@ class AutoregressiveModel(GenerativeModel):
     """
 
     # Small graphs of many steps: XLA samples them many times faster than the plain graph.
-    compiled_sampling = True
+    compiled_sampling = draws_in_order = True
     # Whether the network takes a condition.
     conditional = False
 

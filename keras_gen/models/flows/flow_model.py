@@ -13,6 +13,7 @@ from keras_gen.core.border import features_of
 from keras_gen.core.checks import integer
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.finite import finite, finite_images
 from keras_gen.core.inputs import Images, Temperature
 from keras_gen.core.noise import NoiseSpec, NoiseStream, Normal, Uniform, draw
 from keras_gen.core.replicas import global_mean
@@ -132,7 +133,7 @@ class FlowModel(GenerativeModel):
 
     def _continuous(self, z: Any) -> tf.Tensor:
         """In ``[0, 1]``: what is a little outside, where no image lies, is brought to its border."""
-        return tf.clip_by_value(self.flow.inverse(z), 0.0, 1.0)
+        return tf.clip_by_value(finite(self.flow.inverse(z)), 0.0, 1.0)
 
     def _images(self, z: Any) -> tf.Tensor:
         levels = float(self.image_spec.levels)
@@ -164,9 +165,10 @@ class FlowModel(GenerativeModel):
             raise InvalidInput(f"z has shape {list(z.shape)}; wanted [n, {self.image_spec.dimensions}].")
         if self._decode_function is None:
             self._decode_function = tf.function(self._continuous, reduce_retracing=True)
-        return np.concatenate(
-            [self._decode_function(z[start : start + batch_size]).numpy() for start in range(0, len(z), batch_size)]
-        )
+        with finite_images(type(self).__name__):
+            return np.concatenate(
+                [self._decode_function(z[start : start + batch_size]).numpy() for start in range(0, len(z), batch_size)]
+            )
 
     def endpoints(self) -> dict[str, Endpoint]:
         """``sample`` of z and temperature; ``encode`` an image to z; ``decode`` z; ``log_prob`` of an image and its noise u."""

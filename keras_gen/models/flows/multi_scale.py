@@ -13,6 +13,7 @@ from keras_gen.layers.gaussian_prior import FactorOut
 from keras_gen.layers.invertible import Invertible
 
 MEMORIES = ("store", "invert")
+FARTHEST = 1e6  # values of inverses
 
 
 class MultiScaleFlow(Invertible):
@@ -61,11 +62,16 @@ class MultiScaleFlow(Invertible):
         return ops.concatenate(flat, axis=-1), log_det
 
     def inverse(self, y: Any) -> Any:
-        """``[b, h, w, c]``."""
+        """``[b, h, w, c]``.
+
+        Values on the way are kept within +-1e6, where no image leads: noise on which a network says a hundredfold scale, and of
+        what that gives another, would end in infinities and NaN.
+        """
         parts = self._parts(y)
         x = parts.pop()
         for step in reversed(self.steps):
             x = step.inverse((x, parts.pop()) if isinstance(step, FactorOut) else x)
+            x = ops.clip(x, -FARTHEST, FARTHEST)
         return x
 
     def _parts(self, z: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.models.variational.autoregressive_likelihood import AutoregressiveLikelihood
 from keras_gen.models.variational.vae import VAE
 
 
@@ -75,3 +76,35 @@ class HierarchicalVAE(VAE):
         **kwargs: Any,
     ):
         super().__init__(image_spec, latent_dim, hierarchy=hierarchy, lower_latent_dim=lower_latent_dim, **kwargs)
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class PixelVAE(VAE):
+    """Gulrajani et al. 2017: a decoder that draws pixel after pixel, given those before and z (``AutoregressiveLikelihood``).
+
+    The first seven arguments are that class'. ``warm_up`` or ``free_bits`` help latents into use before the pixels do without.
+    """
+
+    def __init__(
+        self,
+        image_spec: ImageSpec | Sequence[int],
+        latent_dim: int = 32,
+        *,
+        filters: int = 24,
+        blocks: int = 2,
+        first_kernel: int = 7,
+        kernel_size: int = 3,
+        head: int | None = None,
+        maps: int | None = None,
+        output: str | None = None,
+        mixtures: int = 5,
+        **kwargs: Any,
+    ):
+        sizes = {"first_kernel": first_kernel, "kernel_size": kernel_size, "head": head, "maps": maps}
+        pixels = AutoregressiveLikelihood(filters, blocks, **sizes, output=output, mixtures=mixtures)
+        super().__init__(image_spec, latent_dim, likelihood=pixels, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        config = {**super().get_config(), **self.distribution.settings()}
+        return {name: value for name, value in config.items() if name != "likelihood"}
