@@ -14,7 +14,8 @@ from keras_gen.core.noise import draw
 from keras_gen.exporters.parity import verify
 from keras_gen.training.checkpoints import Checkpoints, found, load_latest
 
-DEEP = (kg.PixelCNN, kg.PixelRNN, kg.PixelCNNPlusPlus)  # GatedPixelCNN's compiled SavedModel is verified whole
+# GatedPixelCNN's compiled SavedModel is verified whole.
+DEEP = (kg.PixelCNN, kg.PixelRNN, kg.PixelCNNPlusPlus, kg.PixelVAE)
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 

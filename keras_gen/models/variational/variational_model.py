@@ -190,7 +190,7 @@ class VariationalModel(LatentModel):
         def reconstruct(inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
             return {"mean_image": self._reconstructed(inputs["image"], self._label(inputs))}
 
-        how = {"compiled": self.compiled_sampling, "sequential": self.draws_in_order}
+        how = {"sequential": self.draws_in_order}  # seldom asked for: not worth XLA's seconds a batch size
         unit, nats = {"mean_image": (0.0, 1.0)}, {**given, **epsilon, **labels}
         return {
             **super().endpoints(),
