@@ -8,6 +8,7 @@ import keras_gen as kg
 from keras_gen.core.noise import Normal, draw
 from keras_gen.evaluation import latent
 from keras_gen.losses.latent_distributions import DiagonalGaussian
+from keras_gen.recipes.recipe import build
 
 GREY, BINARY = kg.ImageSpec(4, 4, 1, 17), kg.ImageSpec(4, 4, 1, 2)
 RANDOM = np.random.default_rng(0)
@@ -215,6 +216,18 @@ def test_a_decoder_that_draws_in_order_draws_as_the_naive_loop_does():
     np.testing.assert_array_equal(model.generate(noise, label), naive)
     np.testing.assert_array_equal(tf.function(model.distribution.mean)(decoded), middle)
     assert len(np.unique(naive, axis=0)) > 3 and model.draws_in_order
+
+
+def test_the_recipe_of_a_pixel_vae_trains_and_is_measured():
+    """Not by a whole run: every number of images that its report draws would be compiled for."""
+    train = kg.data.load("digits").first(64)
+    recipe = build("pixel_vae_mnist", {"filters": 3, "blocks": 1, "width": 3, "latent_dim": 2, "importance_samples": 2})
+    model = recipe.model(train.image_spec, steps=2)
+    model.fit(train, batch_size=recipe.batch_size, verbose=0)
+    assert model.objective.warm_up == recipe.warm_up and isinstance(model.optimizer, kg.Muon)
+    assert model.distribution.output_name == "softmax"
+    bound = model.log_prob_bound(train.images[:4], recipe.evaluation["importance_samples"])
+    assert np.isfinite(bound).all() and recipe.evaluation["importance_images"] == 1_000
 
 
 def test_an_autoregressive_decoder_refuses_what_it_cannot_be():

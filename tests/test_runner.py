@@ -154,7 +154,6 @@ def cropped_digits(tmp_path_factory):
         # First, since it needs most memory: what follows it in a worker that is to end is small.
         ("pixel_cnn_pp_mnist", {"filters": "4", "resnets": "1"}),
         ("vae_mnist", {"units": "8", "importance_samples": "5", "latent_dim": "4"}),
-        ("pixel_vae_mnist", {"filters": "3", "blocks": "1", "width": "3", "importance_samples": "2"}),
         ("autoencoder_mnist", {"latent_dim": "3", "components": "2"}),
         ("conditional_vae_mnist", {"units": "8", "latent_dim": "3", "mixtures": "2"}),
         ("dcgan_mnist", {"width": "4", "latent_dim": "4"}),

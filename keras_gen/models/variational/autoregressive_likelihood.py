@@ -125,10 +125,8 @@ class AutoregressiveLikelihood(keras.layers.Layer):
 
         The mean over all images is out of reach. This one is a function of z alone, and an image of the model.
         """
-        if not tf.executing_eagerly():
-            return self._median(decoded)
-        if self._median_function is None:
-            self._median_function = tf.function(self._median, jit_compile=True)
+        if self._median_function is None:  # not by XLA, which would compile anew for every number of images
+            self._median_function = tf.function(self._median, reduce_retracing=True)
         return self._median_function(decoded)
 
     def _median(self, decoded: Any) -> tf.Tensor:
