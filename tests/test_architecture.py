@@ -61,6 +61,7 @@ FLOORS = [
             "layers.dropout",
             "layers.invertible",
             "layers.lstm_scan",
+            "layers.matrix_convolution",
             "layers.batch_normalization",
             "losses.likelihoods",
             "losses.adversarial",

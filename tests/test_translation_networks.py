@@ -6,8 +6,10 @@ import pytest
 import tensorflow as tf
 
 import keras_gen as kg
+from keras_gen.layers.halving_convolution import HalvingConvolution
 from keras_gen.layers.instance_normalization import FEW_IMAGES, InstanceNormalization
 from keras_gen.layers.reflection_padding import ReflectionPadding
+from keras_gen.layers.upsampling_convolution import UpsamplingConvolution
 from keras_gen.networks.patch_discriminator import patch_discriminator, receptive_field, usual_halvings, verdicts
 from keras_gen.networks.translation_resnet import check_sides, translation_resnet, usual_blocks
 from keras_gen.networks.unet import dropout_spec, unet, unet_downs
@@ -67,6 +69,27 @@ def test_borders_are_mirrored_as_numpy_does(pixels):
     layer = ReflectionPadding(pixels)
     np.testing.assert_array_equal(layer(maps), wanted)
     assert layer.compute_output_shape((None, None, 4, 3)) == (None, None, 4 + 2 * pixels, 3)
+
+
+@pytest.mark.parametrize("batch,height,width,filters", [(1, 1, 1, 7), (2, 4, 2, 6), (1, 8, 8, 5), (1, 3, 5, 9)])
+@pytest.mark.parametrize("layer", [UpsamplingConvolution, HalvingConvolution])
+def test_products_of_few_pixels_are_the_convolutions(layer, batch, height, width, filters):
+    factor = 1 if layer is UpsamplingConvolution else 2
+    made = layer(filters, bias_initializer="normal", activation="tanh")
+    maps = normal(batch, factor * height, factor * width, 3)
+    found = {}
+    for training in (False, True):
+        with tf.GradientTape() as tape:
+            x = tf.constant(maps)
+            tape.watch(x)
+            y = made(x, training=training)
+            weighed = y * tf.cos(tf.range(1.0, 1.0 + filters))
+        found[training] = [y, *tape.gradient(weighed, [x, *made.trainable_variables])]
+    assert found[True][0].shape == (batch, 2 * height // factor**2, 2 * width // factor**2, filters)
+    for plain, quick in zip(found[False], found[True], strict=True):
+        np.testing.assert_allclose(quick, plain, atol=2e-5)
+    with pytest.raises(kg.InvalidInput, match="got kernel_size=3"):
+        layer(4, 3)
 
 
 # --- the U-Net ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from keras import layers
 from keras_gen.core.checks import integer, nearest_sizes
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.noise import Uniform
+from keras_gen.layers.halving_convolution import HalvingConvolution
 from keras_gen.layers.instance_normalization import InstanceNormalization
 from keras_gen.layers.upsampling_convolution import UpsamplingConvolution
 
@@ -98,7 +99,7 @@ def unet(
         if level > 1:
             x = layers.LeakyReLU(0.2, name=f"e{level}_activation")(x)
         maps = _maps(width, level)
-        x = layers.Conv2D(maps, 4, 2, "same", use_bias=False, kernel_initializer=_init(), name=f"e{level}")(x)
+        x = HalvingConvolution(maps, use_bias=False, kernel_initializer=_init(), name=f"e{level}")(x)
         if 1 < level < downs:  # of the innermost, one pixel, normalization would leave nothing
             x = _normalized(x, f"e{level}")
         kept.append(x)

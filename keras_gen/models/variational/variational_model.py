@@ -40,8 +40,7 @@ class VariationalModel(LatentModel):
         latents, layers = self.latents.infer(q, unit, self.prior_distribution(training), epsilon)
         flat = tf.reshape(latents, (-1, self.latents.decoder_inputs))
         if epsilon.shape[1] != 1:
-            images = tf.repeat(images, count, axis=0)
-            label = None if label is None else tf.repeat(label, count, axis=0)
+            images, label = _repeated(images, count), None if label is None else _repeated(label, count)
         log_likelihood = self.pixel_log_prob(images, self._decoded(flat, label, training))
         return Terms(
             tf.reshape(log_likelihood, (-1, count)),
@@ -202,3 +201,11 @@ class VariationalModel(LatentModel):
                 lambda inputs: {"log_weight": terms(inputs).log_weight[:, 0]}, nats, {"log_weight": None}
             ),
         }
+
+
+def _repeated(values: Any, count: Any) -> tf.Tensor:
+    """Each row ``count`` times, as ``tf.repeat``; XLA fuses a broadcast into what reads it, and gathers for a repeat."""
+    values = tf.convert_to_tensor(values)
+    shape = tf.shape(values)
+    every = tf.broadcast_to(values[:, None], tf.concat([shape[:1], [count], shape[1:]], 0))
+    return tf.reshape(every, (-1, *values.shape[1:]))
