@@ -156,17 +156,25 @@ FLOORS = [
             "evaluation.latent_arithmetic",
             "evaluation.latent_attributes",
             "evaluation.results_table",
-            "evaluation.subject",
+            "evaluation.translation",
             "exporters.manifest",
         ],
         [
+            "evaluation.subject",
+        ],
+        [
             "evaluation.latent_pictures",
-            "evaluation.measurements",
-            "evaluation.report_pictures",
+            "evaluation.measurement",
+            "evaluation.translation_pictures",
             "evaluation.report_html",
             "exporters.saved_model",
             "exporters.onnx",
             "exporters.small_file",
+        ],
+        [
+            "evaluation.measurements",
+            "evaluation.translation_measurements",
+            "evaluation.report_pictures",
         ],
         [
             "evaluation.report",

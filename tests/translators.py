@@ -40,9 +40,6 @@ class Translator(GenerativeModel):
         images = self.image_spec.to_unit(self.batch_of(x)["image"])
         return global_mean(tf.reduce_mean(tf.abs(images - y_pred), axis=[1, 2, 3]))
 
-    def translate(self, images, seed=0, batch_size=64):
-        return self.sample(len(images), seed, batch_size=batch_size, source=images)
-
     def get_config(self):
         return {**super().get_config(), "source_spec": self.source_spec.get_config(), "noisy": self.noisy}
 
@@ -56,11 +53,18 @@ class TwoWays(Translator):
         super().__init__(image_spec, image_spec, seed, noisy=0.0, **kwargs)
         self.negative = negative
 
+    draws_images = True
+
     def noise_spec(self):
         return {}
 
-    def translate_ab(self, images, batch_size=64):
-        images = self.image_spec.check(images)
-        return self.image_spec.levels - 1 - images if self.negative else images
+    def generate(self, noise, conditions=None):
+        source = tf.convert_to_tensor(conditions["source"])
+        return self.image_spec.levels - 1 - source if self.negative else source
 
-    translate_ba = translate_ab
+    def translate_ba(self, images):
+        return self.generate({}, {"source": self.image_spec.check(images)}).numpy()
+
+    def get_config(self):
+        config = super().get_config()
+        return {key: config[key] for key in ("image_spec", "seed", "name", "dtype")} | {"negative": self.negative}

@@ -82,6 +82,20 @@ class ImageData:
         """Both sides as sets of their own, though it stays known which belong together."""
         return self if not self.paired else dataclasses.replace(self, paired=False, truth_known=True)
 
+    def reversed(self) -> "ImageData":
+        """Sources and images in each other's place; labels go with pairs alone, since they are the images'."""
+        if self.source_spec is None:
+            raise InvalidInput(f"{self.name} holds images alone; nothing can change places.")
+        together = self.paired or self.truth_known
+        rest = {key: self.features[key] for key in self.features if together and key not in ("image", "source")}
+        return dataclasses.replace(
+            self,
+            image_spec=self.source_spec,
+            source_spec=self.image_spec,
+            features={"image": self.features["source"], "source": self.features["image"], **rest},
+            label_names=self.label_names if together else None,
+        )
+
     def taken(self, rows: Mapping[str, np.ndarray | slice]) -> "ImageData":
         """Some rows of each side: ``{"image": rows}``; of two sets, ``"source"`` too."""
         return dataclasses.replace(

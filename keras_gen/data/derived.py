@@ -86,12 +86,7 @@ def edges_of(argument: str, split: str, download: bool = False) -> ImageData:
 def reverse(argument: str, split: str, download: bool = False) -> ImageData:
     """Sources and images change places: ``reverse:edges:cifar10`` draws."""
     of = _with_sources("reverse", argument, split, download)
-    features = {**of.features, "image": of.features["source"], "source": of.features["image"]}
-    labels = of.label_names
-    if not of.paired and not of.truth_known:  # labels are the images'
-        features, labels = {key: features[key] for key in ("image", "source")}, None
-    specs = {"image_spec": of.source_spec, "source_spec": of.image_spec}
-    return dataclasses.replace(of, name=f"reverse:{of.name}", features=features, label_names=labels, **specs)
+    return dataclasses.replace(of.reversed(), name=f"reverse:{of.name}")
 
 
 def unpaired(argument: str, split: str, download: bool = False) -> ImageData:

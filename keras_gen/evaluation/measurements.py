@@ -1,18 +1,13 @@
-"""The metrics of a report, by name: what each wants, and the lines that it writes.
+"""The metrics of any model: likelihoods, distances between sets of images, copies; those of translators have their own file."""
 
-A line's name is its protocol: what, with which parameters, of how many images of which split, in which feature space.
-"""
-
-import dataclasses
-import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
+from keras_gen.evaluation.measurement import Lines, line, measurement
 from keras_gen.evaluation.memorisation import memorisation
 from keras_gen.evaluation.subject import Subject
 from keras_gen.metrics.active_units import active_units
@@ -38,68 +33,6 @@ MEMORISATION_IMAGES = 1_000  # enough for a median; every one is compared with t
 # Resampling a Frechet distance costs an eigendecomposition a time: seconds each beyond this many dimensions.
 WIDEST_RESAMPLED = 256
 USED = 0.01  # nats of KL from which on a latent counts as used
-Lines = list[dict[str, Any]]
-
-log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Measurement:
-    """One metric of a report.
-
-    ``measure(subject)`` gives its lines. ``missing(subject)`` says in words what the metric would want of this model or
-    these images, or None where it can be taken; asked for by name, it is then refused, otherwise left out.
-    """
-
-    measure: Callable[[Subject], Lines]
-    missing: Callable[[Subject], str | None] = lambda subject: None
-    by_default: bool = True
-
-
-MEASUREMENTS: dict[str, Measurement] = {}
-
-
-def chosen_measurements(subject: Subject, names: Iterable[str] | None) -> dict[str, Measurement]:
-    """Those asked for, or all that apply. ``InvalidInput`` for an unknown name, or one that cannot be had here."""
-    if names is None:
-        found = {
-            name: entry for name, entry in MEASUREMENTS.items() if entry.by_default and entry.missing(subject) is None
-        }
-        if not found:
-            raise InvalidInput(
-                f"{type(subject.model).__name__} makes images of its inputs alone and has no densities; nothing here can "
-                "measure it."
-            )
-        return found
-    names = list(names)
-    if not names:
-        raise InvalidInput(f"No metric was named; give some of {', '.join(MEASUREMENTS)}.")
-    for name in names:
-        if name not in MEASUREMENTS:
-            raise InvalidInput(f"Unknown metric {name!r}; known: {', '.join(MEASUREMENTS)}.")
-        if (reason := MEASUREMENTS[name].missing(subject)) is not None:
-            raise InvalidInput(f"Metric {name!r} cannot be measured here: {reason}")
-    return {name: MEASUREMENTS[name] for name in dict.fromkeys(names)}
-
-
-def _measurement(name: str, **options: Any) -> Callable:
-    def enter(measure: Callable[[Subject], Lines]) -> Callable[[Subject], Lines]:
-        MEASUREMENTS[name] = Measurement(measure, **options)
-        return measure
-
-    return enter
-
-
-def _line(
-    name: str, value: Any, unit: str, split: str, began: float, n: int | None = None, **more: Any
-) -> dict[str, Any]:
-    """One line of the report, of a number or an ``Estimate``."""
-    if isinstance(value, Estimate):
-        value, more["stderr"], n = value
-    log.info("%s = %s %s", name, value, unit)
-    known = {key: entry for key, entry in more.items() if entry is not None}
-    seconds = round(time.perf_counter() - began, 3)
-    return {"name": name, "value": value, **known, "n": n, "split": split, "unit": unit, "seconds": seconds}
 
 
 # --- what the model says of images ---------------------------------------------------------------------------------------
@@ -109,7 +42,7 @@ def _wants(attribute: str, what: str) -> Callable[[Subject], str | None]:
     return lambda subject: None if hasattr(subject.model, attribute) else f"the model has no {attribute} ({what})."
 
 
-@_measurement("nll", missing=_wants("log_prob", "explicit densities alone"))
+@measurement("nll", missing=_wants("log_prob", "explicit densities alone"))
 def _exact(subject: Subject) -> Lines:
     """Exact, or the bound by dequantization with one draw an image, whose lines say so."""
     began, test = time.perf_counter(), subject.test
@@ -123,12 +56,12 @@ def _negative(log_prob: np.ndarray, protocol: str, test: ImageData, began: float
     """Negative log-likelihood and bits per dimension of one set of log-probabilities, or of bounds on them."""
     tail = f"{protocol}_{spelled(len(log_prob))}_{test.split}"
     return [
-        _line(f"nll{tail}", mean_with_error(-log_prob), "nats", test.split, began),
-        _line(f"bits_per_dim{tail}", bits_per_dim(log_prob, test.image_spec), "bits/dim", test.split, began),
+        line(f"nll{tail}", mean_with_error(-log_prob), "nats", test.split, began),
+        line(f"bits_per_dim{tail}", bits_per_dim(log_prob, test.image_spec), "bits/dim", test.split, began),
     ]
 
 
-@_measurement("elbo", missing=_wants("elbo", "variational models alone"))
+@measurement("elbo", missing=_wants("elbo", "variational models alone"))
 def _bound(subject: Subject) -> Lines:
     """The ELBO, its bits per dimension, and its parts: E_q[log p(x|z)] with the bound's own draws, and KL(q || p)."""
     began, test = time.perf_counter(), subject.test
@@ -137,12 +70,12 @@ def _bound(subject: Subject) -> Lines:
     bound = log_likelihood - kl
     tail = f"{spelled(len(test))}_{test.split}"
     return [
-        _line(f"elbo_{tail}", mean_with_error(bound), "nats", test.split, began),
-        _line(f"elbo_reconstruction_{tail}", mean_with_error(log_likelihood), "nats", test.split, began),
-        _line(f"elbo_kl_{tail}", mean_with_error(kl), "nats", test.split, began),
-        _line(f"bits_per_dim_elbo_{tail}", bits_per_dim(bound, test.image_spec), "bits/dim", test.split, began),
-        _line(f"active_units_{tail}", active_units(means), "latents", test.split, began, len(test), of=means.shape[1]),
-        _line(
+        line(f"elbo_{tail}", mean_with_error(bound), "nats", test.split, began),
+        line(f"elbo_reconstruction_{tail}", mean_with_error(log_likelihood), "nats", test.split, began),
+        line(f"elbo_kl_{tail}", mean_with_error(kl), "nats", test.split, began),
+        line(f"bits_per_dim_elbo_{tail}", bits_per_dim(bound, test.image_spec), "bits/dim", test.split, began),
+        line(f"active_units_{tail}", active_units(means), "latents", test.split, began, len(test), of=means.shape[1]),
+        line(
             f"used_latents_{tail}",
             int((groups.mean(axis=0) > USED).sum()),
             "latents",
@@ -160,7 +93,7 @@ def _no_importance(subject: Subject) -> str | None:
     return None if subject.options.get("importance_samples") else "give importance_samples (5,000 are usual)."
 
 
-@_measurement("iw_nll", missing=_no_importance)
+@measurement("iw_nll", missing=_no_importance)
 def _importance_weighted(subject: Subject) -> Lines:
     """Burda et al. 2016."""
     began, model, test = time.perf_counter(), subject.model, subject.test
@@ -191,10 +124,10 @@ def _compared(
     subject: Subject, name: str, value: Any, unit: str, began: float, ceiling: float | None = None, **more: Any
 ) -> dict[str, Any]:
     """A line on the samples; ``ceiling`` is what as many real images score in their place."""
-    return _line(name, value, unit, subject.real.split, began, subject.samples, **more, real_images_score=ceiling)
+    return line(name, value, unit, subject.real.split, began, subject.samples, **more, real_images_score=ceiling)
 
 
-@_measurement("fid", missing=_at_least(2))
+@measurement("fid", missing=_at_least(2))
 def _frechet(subject: Subject) -> Lines:
     """Heusel et al. 2017."""
     began = time.perf_counter()
@@ -213,7 +146,7 @@ def _frechet(subject: Subject) -> Lines:
     return [_compared(subject, f"fid{subject.tail}", value, "distance", began, ceiling, stderr=error)]
 
 
-@_measurement("kid", missing=_at_least(4))
+@measurement("kid", missing=_at_least(4))
 def _kernel(subject: Subject) -> Lines:
     """Binkowski et al. 2018."""
     began = time.perf_counter()
@@ -236,7 +169,7 @@ def _no_score(subject: Subject) -> str | None:
     return _at_least(2 * SPLITS)(subject)
 
 
-@_measurement("inception_score", missing=_no_score)
+@measurement("inception_score", missing=_no_score)
 def _inception_score(subject: Subject) -> Lines:
     """Salimans et al. 2016, of whichever classifier the name says."""
     began = time.perf_counter()
@@ -257,14 +190,14 @@ def _pair(subject: Subject, names: tuple[str, str], metric: Callable, k: int, be
     ]
 
 
-@_measurement("precision_recall", missing=_at_least(PRECISION_NEIGHBOURS + 1))
+@measurement("precision_recall", missing=_at_least(PRECISION_NEIGHBOURS + 1))
 def _precision_recall(subject: Subject) -> Lines:
     """Kynkaanniemi et al. 2019."""
     began = time.perf_counter()
     return _pair(subject, ("precision", "recall"), precision_recall, PRECISION_NEIGHBOURS, began)
 
 
-@_measurement("density_coverage", missing=_at_least(COVERAGE_NEIGHBOURS + 1))
+@measurement("density_coverage", missing=_at_least(COVERAGE_NEIGHBOURS + 1))
 def _density_coverage(subject: Subject) -> Lines:
     """Naeem et al. 2020."""
     began = time.perf_counter()
@@ -277,7 +210,7 @@ def _no_validation(subject: Subject) -> str | None:
     return _draws(subject)
 
 
-@_measurement("parzen", missing=_no_validation)
+@measurement("parzen", missing=_no_validation)
 def _parzen(subject: Subject) -> Lines:
     """Goodfellow et al. 2014; beside it what as many training images score in the samples' place."""
     began, spec, test = time.perf_counter(), subject.test.image_spec, subject.test
@@ -289,7 +222,7 @@ def _parzen(subject: Subject) -> Lines:
         some = subject.train.random_subset(subject.samples, subject.seed).images
         ceiling = parzen_score(pixels(some, spec), *sides).score.value
     name, unit = f"parzen_{spelled(subject.samples)}_{test.split}", "nats of Parzen windows, no likelihood"
-    return [_line(name, score, unit, test.split, began, sigma=sigma, real_images_score=ceiling)]
+    return [line(name, score, unit, test.split, began, sigma=sigma, real_images_score=ceiling)]
 
 
 def _too_small_for_pyramids(subject: Subject) -> str | None:
@@ -297,7 +230,7 @@ def _too_small_for_pyramids(subject: Subject) -> str | None:
     return _draws(subject) if side >= 16 else f"its patches want images of at least 16 px, these have {side}."
 
 
-@_measurement("swd", missing=_too_small_for_pyramids, by_default=False)
+@measurement("swd", missing=_too_small_for_pyramids, by_default=False)
 def _sliced_wasserstein(subject: Subject) -> Lines:
     """Karras et al. 2018, a line a level of the pyramid."""
     began, spec = time.perf_counter(), subject.real.image_spec
@@ -306,7 +239,7 @@ def _sliced_wasserstein(subject: Subject) -> Lines:
     return [_compared(subject, f"swd{size}px_{tail}", value, "1e-3", began) for size, value in levels.items()]
 
 
-@_measurement("memorisation", missing=_draws)
+@measurement("memorisation", missing=_draws)
 def _memorisation(subject: Subject) -> Lines:
     """How near the training images are, in pixels, and in features where these are no pixels."""
     lines, held_out = [], subject.test.random_subset(MEMORISATION_IMAGES, subject.seed).images
@@ -324,11 +257,11 @@ def _memorisation(subject: Subject) -> Lines:
         found = memorisation(read(samples), read(train.images), read(held_out), unit, subject.seed)
         details = {"interval": found.interval and list(found.interval), "verdict": found.verdict}
         details |= {"sample_distance": found.sample_distance, "test_distance": found.test_distance}
-        lines.append(_line(name, found.ratio, "ratio", subject.test.split, began, len(samples), **details))
+        lines.append(line(name, found.ratio, "ratio", subject.test.split, began, len(samples), **details))
     return lines
 
 
-@_measurement("accuracy", missing=_wants("classify", "classifiers alone"))
+@measurement("accuracy", missing=_wants("classify", "classifiers alone"))
 def _accuracy(subject: Subject) -> Lines:
     """Share of the test images classified right; of binarized ones too, where the classifier was trained on such."""
     lines = []
@@ -340,5 +273,5 @@ def _accuracy(subject: Subject) -> Lines:
         images = data.images * np.uint8(subject.test.image_spec.levels - 1) if suffix else data.images
         right = subject.model.classify(images).argmax(axis=1) == data.features["label"]
         name = f"accuracy{suffix}_{spelled(len(data))}_{data.split}"
-        lines.append(_line(name, mean_with_error(right), "fraction", data.split, began))
+        lines.append(line(name, mean_with_error(right), "fraction", data.split, began))
     return lines

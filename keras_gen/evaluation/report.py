@@ -16,10 +16,13 @@ import keras_gen
 from keras_gen.core.errors import InvalidInput, OutputFailed
 from keras_gen.core.files import check_file, check_name, read_json, write_json
 from keras_gen.core.image_data import ImageData
-from keras_gen.evaluation.measurements import PRECISION_NEIGHBOURS, Measurement, chosen_measurements
+from keras_gen.evaluation import translation_measurements  # noqa: F401 enters its metrics
+from keras_gen.evaluation.measurement import Measurement, chosen_measurements
+from keras_gen.evaluation.measurements import PRECISION_NEIGHBOURS
 from keras_gen.evaluation.report_html import write_html
 from keras_gen.evaluation.report_pictures import draw_pictures
 from keras_gen.evaluation.subject import Subject
+from keras_gen.evaluation.translation import source_of
 from keras_gen.metrics.features import default_space, feature_space
 from keras_gen.training.progress import weight_count
 
@@ -56,7 +59,8 @@ def evaluate(
         train, test: images the model was and was not trained on, of the model's ``image_spec``.
         out: the folder.
         samples: images drawn, and compared with as many real ones: of ``reference``; by default of ``test``, if it holds so
-            many; otherwise of ``train``, if that does; otherwise both numbers shrink to the size of ``test``.
+            many; otherwise of ``train``, if that does; otherwise both numbers shrink to the size of ``test``. A model that
+            makes images of others is given ``test``'s sources, as many of them at most.
         seed: of all noise and of all choices of images.
         features: the feature space, by name: ``"random_conv"``, ``"classifier_mnist"``, ``"network:FILE.keras"``,
             ``"inception_v3"``, ``"inception_v3:WEIGHTS.h5"``, ``"pixels"``; default: ``default_space`` of the data set.
@@ -134,9 +138,11 @@ def check_evaluation(
     _check(model, splits, samples, importance_samples, importance_images)
     space = feature_space(features or default_space(test.name))
     space.check(model.image_spec)
-    real = reference or _comparison(train, test, samples)
+    translates = source_of(model) is not None
+    real = reference or (test if translates else _comparison(train, test, samples))
+    samples = min(samples, len(real.images), len(test.features["source"]) if translates else samples)
     options = {"importance_samples": importance_samples, "importance_images": importance_images}
-    subject = Subject(model, train, test, real, min(samples, len(real)), space, seed, options, validation)
+    subject = Subject(model, train, test, real, samples, space, seed, options, validation)
     return subject, chosen_measurements(subject, metrics)
 
 
@@ -222,7 +228,7 @@ def _check_conditions(model: Any, test: ImageData) -> None:
                 f"{type(model).__name__} wants a {name} for each image, which {test.name} does not have."
             )
         try:
-            kind.check(name, test.features[name], len(test))
+            kind.check(name, test.features[name], len(test.features[name]))
         except InvalidInput as error:
             raise InvalidInput(f"{test.name}: {error} Measure the model on the data that it was trained on.") from error
 

@@ -12,6 +12,8 @@ from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.evaluation import latent
 from keras_gen.evaluation.memorisation import nearest_training_images
 from keras_gen.evaluation.subject import Subject
+from keras_gen.evaluation.translation import source_of
+from keras_gen.evaluation.translation_pictures import translation_pictures
 
 COLUMNS = 10
 WALKS = 6
@@ -23,7 +25,11 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
     model, test, fakes, seed = subject.model, subject.test, subject.fakes, subject.seed
     means = model.image_spec.levels == 2 and hasattr(model, "decode")
     shows = "the decoder's means" if means else "samples"
-    drawn = {"samples": (_samples(model, seed), f"{shows} of the first 100 noise draws of seed {seed}")}
+    if source_of(model) is None:
+        drawn = {"samples": (_samples(model, seed), f"{shows} of the first 100 noise draws of seed {seed}")}
+    else:
+        grid = image_grid(fakes[: COLUMNS**2], test.image_spec, columns=COLUMNS)
+        drawn = {"samples": (grid, f"the model's images of {test.split} sources"), **translation_pictures(subject)}
     drawn["real_and_fake"] = (
         stacked(
             [image_grid(images[: 3 * COLUMNS], test.image_spec, columns=COLUMNS) for images in (subject.reals, fakes)]
@@ -35,7 +41,7 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         "top row: samples; below each, its nearest training images by pixel distance",
     )
     if latent.has_latent(model):
-        walk = latent.interpolation(model, WALKS, COLUMNS, seed=seed, **model.shown_conditions(WALKS, seed))
+        walk = latent.interpolation(model, WALKS, COLUMNS, seed=seed, **subject.shown_conditions(WALKS))
         grid = image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)
         drawn["interpolation"] = (grid, f"each row: from one noise point to another ({latent.path_of(model)})")
         if latent.has_manifold(model):
@@ -133,6 +139,6 @@ def _traversals(subject: Subject) -> Image.Image:
     model, kl = subject.model, subject.latent_terms[1].mean(axis=0)
     size = latent.latent_of(model).shape[0]
     order = np.argsort(-kl[:size], kind="stable") if len(kl) >= size else np.arange(size)
-    shown = model.shown_conditions(1, subject.seed)
+    shown = subject.shown_conditions(1)
     walk = latent.traversal(model, order[:WALKS].tolist(), COLUMNS, seed=subject.seed, **shown)
     return image_grid(walk.reshape(-1, *walk.shape[2:]), columns=COLUMNS)

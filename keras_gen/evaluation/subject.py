@@ -8,8 +8,9 @@ import numpy as np
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import ImageData
+from keras_gen.evaluation.translation import Backwards
 from keras_gen.metrics.estimate import spelled
-from keras_gen.metrics.features import FeatureSpace, Read
+from keras_gen.metrics.features import ANY_IMAGES, FeatureSpace, Read, feature_space
 
 
 @dataclasses.dataclass(eq=False)
@@ -39,8 +40,33 @@ class Subject:
 
     @functools.cached_property
     def fakes(self) -> np.ndarray:
-        """The samples, uint8 ``[samples, h, w, c]``."""
-        return self.model.sample(self.samples, seed=self.seed, **self.model.shown_conditions(self.samples, self.seed))
+        """The samples, uint8 ``[samples, h, w, c]``: of a model that is given images, its answers to ``source_rows``."""
+        return self.model.sample(self.samples, seed=self.seed, **self.shown_conditions(self.samples))
+
+    def shown_conditions(self, count: int) -> dict[str, np.ndarray]:
+        """Of so many samples: what the model is given beside noise, the test images' own where it has no default."""
+        return self.model.shown_conditions(count, self.seed, self.test)
+
+    @functools.cached_property
+    def source_rows(self) -> np.ndarray:
+        """Rows of the test sources that the samples are made of."""
+        return np.resize(self.test.random_rows(self.samples, self.seed, "source"), self.samples)
+
+    @functools.cached_property
+    def backwards(self) -> "Subject":
+        """The model's way from images back to sources, and the data the other way round."""
+        sides = {name: getattr(self, name) for name in ("train", "test", "real", "validation")}
+        turned = {name: data and data.reversed() for name, data in sides.items()}
+        for name in ("train", "test"):  # one object again: which it is decides what scores beside it
+            if self.real is sides[name]:
+                turned["real"] = turned[name]
+        count = min(self.samples, len(turned["real"].images), len(turned["test"].features["source"]))
+        space = self.space
+        try:
+            space.check(turned["test"].image_spec)
+        except InvalidInput:  # a classifier of the images, which cannot read the sources
+            space = feature_space(ANY_IMAGES)
+        return dataclasses.replace(self, model=Backwards(self.model), samples=count, space=space, **turned)
 
     @functools.cached_property
     def reals(self) -> np.ndarray:
@@ -51,7 +77,7 @@ class Subject:
     def others(self) -> np.ndarray | None:
         """As many real images of another split (what a perfect model would draw), or None where it holds fewer."""
         other = self.test if self.real is self.train else self.train
-        return other.random_subset(self.samples, self.seed).images if len(other) >= self.samples else None
+        return other.random_subset(self.samples, self.seed).images if len(other.images) >= self.samples else None
 
     @functools.cached_property
     def fake_read(self) -> Read:

@@ -63,9 +63,10 @@ def feature_space(name: str) -> FeatureSpace:
 def default_space(data: str) -> str:
     """The name of the space for a data set's images: of a classifier trained on them, where there is one.
 
-    Of a task made of a data set, as ``upscale:cifar10?factor=4``, the images are that one's.
+    Of a task made of a data set, as ``upscale:cifar10?factor=4``, the images are that one's; the other way round they are not.
     """
-    return TRAINED_FOR.get(data.partition("?")[0].rpartition(":")[2], ANY_IMAGES)
+    *tasks, name = data.partition("?")[0].split(":")
+    return ANY_IMAGES if "reverse" in tasks else TRAINED_FOR.get(name, ANY_IMAGES)
 
 
 def without_argument(name: str, argument: str | None) -> None:

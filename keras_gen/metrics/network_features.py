@@ -113,7 +113,7 @@ def _loaded(path: Path) -> keras.Model:
 @functools.lru_cache(maxsize=4)
 def _classifier_reader(path: Path, levels: int) -> Callable[[tf.Tensor], tuple]:
     model = _loaded(path)
-    reader = keras.Model(model.inputs, [model.get_layer(LAYER).output, model.output])
+    reader = keras.Model(model.inputs, [model.get_layer(LAYER).output, *model.outputs])
 
     @tf.function
     def read(images: tf.Tensor) -> tuple:
