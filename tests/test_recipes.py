@@ -312,6 +312,7 @@ def test_a_recipe_says_its_family_cost_and_expected_number(name):
         "autoregressive",
         "classifier",
         "flow",
+        "translation",
         "variational",
     }
     unknown = "No number is published" in " ".join(kind.__doc__.split())
@@ -372,9 +373,11 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
         assert lines[starts[long]].endswith("go on over several lines of its own column  100 min, 1 core  fid10k 12.5")
         assert lines[starts["pixel_cnn_pp_cifar10_full"]].endswith("5 days, 8 GPUs   bits_per_dim 2.92 (paper)")
     families = [
-        name for name in starts if name in {"adversarial", "autoregressive", "classifier", "flow", "variational"}
+        name
+        for name in starts
+        if name in {"adversarial", "autoregressive", "classifier", "flow", "translation", "variational"}
     ]
-    assert families == sorted(families) and len(families) == 5
+    assert families == sorted(families) and len(families) == 6
     of_gans = [name for name in starts if starts["adversarial"] < starts[name] < starts["autoregressive"]]
     assert of_gans == sorted(name for name in RECIPES if class_of(name).family == "adversarial")
     assert of_gans[0] == long and {"dcgan_digits", "dcgan_mnist"} < set(of_gans)

@@ -245,3 +245,41 @@ def test_a_switch_is_off_unless_told():
     for wrong in (2, -1, 0.5, "on"):
         with pytest.raises(kg.InvalidInput, match="deterministic"):
             kind.check("deterministic", wrong, 1)
+
+
+# --- recipes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "recipe,changes",
+    [
+        ("pix2pix_shapes", {"downs": 2, "adversarial_weight": 0}),
+        ("cycle_gan_maps", {"data": "unpaired:drawn_shapes", "blocks": 0, "identity_weight": 0}),
+    ],
+)
+def test_a_recipe_trains_and_its_run_translates(recipe, changes, tmp_path):
+    small = {"epochs": 1, "width": 1, "patch_layers": 0, "batch_size": 200, "augment": "none", "sample_every": 1}
+    run = kg.runner.train(recipe, {**small, **changes}, out=tmp_path / "run", fit_only=True)
+    assert (run / "samples" / "epoch-00001.png").is_file()
+    (tmp_path / "in").mkdir()
+    Image.fromarray(RANDOM.integers(0, 256, (40, 36), dtype=np.uint8)).save(tmp_path / "in" / "a.png")
+    result = invoke("translate", run, "--images", tmp_path / "in", "--out", tmp_path / "out")
+    assert result.exit_code == 0 and Image.open(tmp_path / "out" / "a.png").size == (36, 40), result.output
+
+
+def test_recipes_say_what_data_they_want_and_how_rates_fall():
+    from keras_gen.data import load
+    from keras_gen.recipes.recipe import build
+
+    with pytest.raises(kg.InvalidInput, match="digits holds no sources to translate; give pairs or two sets"):
+        build("pix2pix_shapes").model_for(load("digits"), 10)
+    recipe = build("colorize_cifar10", {"width": 1})
+    data = load("drawn_shapes")
+    model = recipe.model_for(data, 100)
+    assert model.predicts == "colour" and model.adversarial_weight == 1.0
+    for optimizer in model.optimizer.optimizers:
+        assert [float(optimizer._learning_rate(step)) for step in (0, 50, 75, 100)] == pytest.approx(
+            [2e-4, 2e-4, 1e-4, 0.0]
+        )
+    cycle = build("cycle_gan_maps", {"width": 1}).network(data.image_spec, data.image_spec)
+    assert (cycle.adversarial_weight, cycle.order, cycle.pool_size) == (2.0, "generator_first", 50)

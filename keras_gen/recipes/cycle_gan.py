@@ -27,13 +27,14 @@ class CycleGANRecipe(TranslationRecipe):
 
 
 class CycleGANMaps(CycleGANRecipe):
-    """CycleGAN between street maps and aerial photographs, shuffled apart (64 px).
+    """CycleGAN between street maps and aerial photos (64 px).
 
-    Zhu et al. 2017, appendix 7.1, at half the size and maps (32), on 360 of its 1,096 pairs, which are hidden from training and
-    known to the report. About 3 h on one CPU core. The paper's numbers are votes of people.
+    Zhu et al. 2017, appendix 7.1, at half the width and a quarter of the size, on 360 of its 1,096 pairs, shuffled apart: who
+    belongs to whom is hidden from training and known to the report. No number is published that a run could repeat: the
+    paper's are votes of people. About 80 min on one CPU core.
     """
 
-    cost = Cost(180)
+    cost = Cost(80)
 
     data: str = "unpaired:pix2pix_maps_128_subset?size=64"
     epochs: PositiveInt = 50
@@ -42,13 +43,13 @@ class CycleGANMaps(CycleGANRecipe):
 
 
 class CycleGANOrangeLemon(CycleGANRecipe):
-    """CycleGAN from oranges to lemons and back (64 px): two classes of Tiny-ImageNet.
+    """CycleGAN from oranges to lemons and back (64 px).
 
-    Zhu et al. 2017, its apples and oranges, at half the maps and a quarter of the size; identity weight 0.5 keeps the
-    background. About 4 h on one CPU core.
+    Zhu et al. 2017, its apples and oranges, at half the width and a quarter of the size on two classes of Tiny-ImageNet;
+    identity weight 0.5 keeps the background. No number is published on this data. About 2 h on one CPU core.
     """
 
-    cost = Cost(240)
+    cost = Cost(120)
 
     data: str = "unpaired_classes:tiny_imagenet_10_subset?source=orange&image=lemon"
     epochs: PositiveInt = 40

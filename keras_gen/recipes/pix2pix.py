@@ -31,13 +31,13 @@ class Pix2PixRecipe(TranslationRecipe):
 
 
 class Pix2PixShapes(Pix2PixRecipe):
-    """pix2pix on drawn shapes: an outline becomes the coloured picture (32 px).
+    """pix2pix on drawn shapes, outline to picture (32 px).
 
     Isola et al. 2017, scaled down to 32 px; the data come along, and an outline tells the whole picture, so that the true one is
-    known. About 10 min on one CPU core. Nothing is published on this data.
+    known. No number is published on this data. About 7 min on one CPU core.
     """
 
-    cost = Cost(10)
+    cost = Cost(7)
 
     data: str = "drawn_shapes"
     epochs: PositiveInt = 20
@@ -49,11 +49,11 @@ class Pix2PixShapes(Pix2PixRecipe):
 class Pix2PixMaps(Pix2PixRecipe):
     """pix2pix from street maps to aerial photographs (128 px).
 
-    Isola et al. 2017, section 4 and appendix 6.2, half its maps and its size, on 360 of its 1,096 pairs. About 90 min on one CPU
-    core. The paper's numbers are votes of people, which no run repeats.
+    Isola et al. 2017, section 4 and appendix 6.2, at half the width and half the size, on 360 of its 1,096 pairs. No number is
+    published that a run could repeat: the paper's are votes of people. About 50 min on one CPU core.
     """
 
-    cost = Cost(90)
+    cost = Cost(50)
 
     data: str = "pix2pix_maps_128_subset"
     epochs: PositiveInt = 60
@@ -64,21 +64,23 @@ class Pix2PixMaps(Pix2PixRecipe):
 class Pix2PixMapsReverse(Pix2PixMaps):
     """pix2pix from aerial photographs to street maps (128 px).
 
-    Isola et al. 2017, ``pix2pix_maps`` the other way. About 90 min on one CPU core.
+    Isola et al. 2017, ``pix2pix_maps`` the other way. No number is published that a run could repeat. About 50 min on one CPU
+    core.
     """
 
-    cost = Cost(90)
+    cost = Cost(50)
 
     data: str = "reverse:pix2pix_maps_128_subset"
 
 
 class Pix2PixCamVid(Pix2PixRecipe):
-    """pix2pix from painted classes to street scenes: CamVid (128 px).
+    """pix2pix from painted classes to streets, CamVid (128 px).
 
-    Isola et al. 2017, its Cityscapes task on a set of 367 frames, half its maps and its size. About 90 min on one CPU core.
+    Isola et al. 2017, its Cityscapes task on a set of 367 frames, at half the width and half the size. No number is published
+    on this data. About 60 min on one CPU core.
     """
 
-    cost = Cost(90)
+    cost = Cost(60)
 
     data: str = "camvid_256?size=128"
     epochs: PositiveInt = 60
@@ -97,31 +99,32 @@ class CIFAR10Pix2PixRecipe(Pix2PixRecipe):
 
 
 class ColorizeCIFAR10(CIFAR10Pix2PixRecipe):
-    """pix2pix colorizes CIFAR-10: a and b of CIE Lab of the lightness, which is kept.
+    """pix2pix colorizes CIFAR-10, lightness kept.
 
-    Isola et al. 2017, section 4.2 (there ImageNet at 256 px), scaled down to 32 px; patches of 16 pixels. About 40 min on one
-    CPU core.
+    Isola et al. 2017, section 4.2 (there ImageNet at 256 px), scaled down to 32 px: a and b of CIE Lab are predicted of L;
+    patches of 16 pixels. No number is published on this data. About 30 min on one CPU core.
     """
 
-    cost = Cost(40)
+    cost = Cost(30)
 
     data: str = "colorize:cifar10"
     predicts: Literal["image", "colour"] = "colour"
 
 
 class UpscaleCIFAR10(CIFAR10Pix2PixRecipe):
-    """pix2pix enlarges CIFAR-10 four times: what 8x8 pixels, enlarged by bicubic interpolation, once were.
+    """pix2pix enlarges CIFAR-10 four times.
 
-    Not in the paper; its losses and networks at 32 px, patches of 16 pixels. About 40 min on one CPU core.
+    The networks and losses of Isola et al. 2017, which has no such task, at 32 px: of 8x8 pixels, enlarged by bicubic
+    interpolation, what they once were; patches of 16 pixels. No number is published on this data. About 30 min on one CPU core.
     """
 
-    cost = Cost(40)
+    cost = Cost(30)
 
     data: str = "upscale:cifar10?factor=4"
 
 
 class Pix2PixFacadesFull(Pix2PixRecipe):
-    """pix2pix on CMP facades, the paper's: labels to photographs (256 px).
+    """pix2pix on CMP facades, the paper's (256 px).
 
     Isola et al. 2017, 400 pairs, 200 epochs of batches of one at a constant rate, networks of 64 maps. The data have to be
     fetched (pix2pix's own ``facades``, the photograph left and the labels right in each file) and named:
