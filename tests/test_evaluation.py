@@ -82,7 +82,7 @@ def test_report_of_a_vae(digits, tmp_path):
     assert tighter["n"] == 100 and tighter["value"] < -elbo["value"] + 5 * elbo["stderr"]
     precision = metrics["precision_k3_359_test_random-conv"]
     assert 0 <= precision["value"] <= 1 and precision["real_images_score"] > 0.7 and precision["split"] == "test"
-    drawn = {"samples", "real_and_fake", "nearest", "interpolation", "manifold", "reconstructions"}
+    drawn = {"samples", "real_and_fake", "nearest", "interpolation", "manifold", "reconstructions", "random_codes"}
     drawn |= {"latent_kl", "traversals"}
     used = metrics["used_latents_359_test"]
     assert sum(used["per_latent"]) == pytest.approx(kl, abs=1e-3) and used["value"] == sum(
