@@ -51,7 +51,8 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
     ``mnist``, ``binarized_mnist``, ``fashion_mnist``,      through tensorflow-datasets
     ``cifar10``
     ``anime_faces_64_subset``, ``tiny_imagenet_10_subset``  where they lie prepared
-    ``pix2pix_maps_128_subset``, ``camvid_256[?size=128]``  pairs, where they lie prepared: map to aerial, labels to photo
+    ``pix2pix_maps_128_subset[?size=64]``                   pairs, where they lie prepared: map to aerial photograph
+    ``camvid_256[?size=128]``                               likewise: labels to photograph
     ``camvid_dusk_to_day[?size=128]``                       two sets that are not paired
     ``image_folder:PATH[?size=64&channels=3&...]``          pictures of your own: see ``image_folder.load``
     ``paired_folder:PATH``, ``unpaired_folder:PATH``        of two kinds: see ``side_folders``
