@@ -32,8 +32,8 @@ class UpsamplingConvolution(layers.Conv2DTranspose):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """The larger maps."""
-        few = few_pixels(inputs)
-        if not training or not tf.is_tensor(inputs) or not (few or self.filters <= FEW_MAPS):
+        few = self.filters > FEW_MAPS and few_pixels(inputs)
+        if not training or not tf.is_tensor(inputs) or (self.filters > FEW_MAPS and not few):
             return super().call(inputs)
         outputs = (transposed if few else quick)(inputs, tf.cast(tf.convert_to_tensor(self.kernel), inputs.dtype))
         if self.bias is not None:
