@@ -9,15 +9,21 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from alternate import alternate, arguments, cores, report
-from feeding import keras_execution, turn
+from alternate import arguments, cores
 from torch import nn
-from torch_translators import UNet, check_same_size, enlarged_shapes, initialized, patch_discriminator, torch_batches
+from torch_translators import (
+    UNet,
+    check_same_size,
+    compare_steps,
+    enlarged_shapes,
+    initialized,
+    patch_discriminator,
+    torch_batches,
+)
 
 import keras_gen
 
 SIDE, DOWNS, WIDTH, HALVINGS, BATCH, STEPS = 128, 7, 64, 3, 1, 2
-OURS, CONTIGUOUS, CHANNELS_LAST = "keras_gen", "torch", "torch channels_last"
 
 
 def torch_execution(pairs: dict[str, np.ndarray], layout: torch.memory_format) -> Callable[[], tuple]:
@@ -59,14 +65,7 @@ def main() -> None:
     model.compile()
     check_same_size(model.generator, UNet(DOWNS, WIDTH))
     check_same_size(model.discriminator, patch_discriminator(6, WIDTH, HALVINGS))
-    sides = {
-        OURS: keras_execution(model, pairs, BATCH),
-        CONTIGUOUS: torch_execution(pairs, torch.contiguous_format),
-        CHANNELS_LAST: torch_execution(pairs, torch.channels_last),
-    }
-    times = alternate({name: turn(side, STEPS) for name, side in sides.items()}, options.rounds, options.warm_up)
-    others = [CONTIGUOUS, CHANNELS_LAST]
-    report(times, steps=STEPS, ours=OURS, others=others, targets=dict.fromkeys(others, 1.15), record=options.record)
+    compare_steps(model, pairs, BATCH, torch_execution, STEPS, options)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 Laid out as in the papers' own PyTorch code (github.com/junyanz/pytorch-CycleGAN-and-pix2pix), in place where it works in place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import torch
+from alternate import alternate, report
+from feeding import keras_execution, turn
 from torch import nn
 
 from keras_gen import data
@@ -112,6 +115,18 @@ def translation_resnet(width: int, blocks: int, channels: int = 3) -> nn.Module:
         up = nn.ConvTranspose2d(width << (level + 1), width << level, 3, 2, 1, output_padding=1, bias=False)
         layers += [up, _norm(width << level), nn.ReLU(True)]
     return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, channels, 7), nn.Tanh())
+
+
+def compare_steps(
+    model: Any, pairs: dict[str, np.ndarray], batch: int, torch_execution: Callable, steps: int, options: Any
+) -> None:
+    """The model's training step against PyTorch's, contiguous and ``channels_last``, in turn; at least 1.15 times as fast."""
+    layouts = {"torch": torch.contiguous_format, "torch channels_last": torch.channels_last}
+    sides = {"keras_gen": keras_execution(model, pairs, batch)}
+    sides |= {name: torch_execution(pairs, layout) for name, layout in layouts.items()}
+    times = alternate({name: turn(side, steps) for name, side in sides.items()}, options.rounds, options.warm_up)
+    targets = dict.fromkeys(layouts, 1.15)
+    report(times, steps=steps, ours="keras_gen", others=list(layouts), targets=targets, record=options.record)
 
 
 def check_same_size(ours: keras.Model, theirs: nn.Module) -> None:

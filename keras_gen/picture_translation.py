@@ -1,7 +1,7 @@
 """A folder of pictures through a translator, live or exported, into another folder."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ from PIL import Image
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.files import check_folder
+from keras_gen.core.files import check_file, check_folder
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.pictures import save_picture
+from keras_gen.core.pictures import PNG, save_picture
 from keras_gen.core.translation import Translation
 from keras_gen.data.image_files import SUFFIXES, Unreadable, decode, ground_of, size_of
 from keras_gen.target import Target
@@ -45,21 +45,19 @@ def translate(
     Raises:
         InvalidInput: no translator, no picture, one that cannot be read (named, before any is written) ...
     """
-    files = _pictures(Path(images))
-    out, opened = check_folder(out), Target.of(target).opened()
+    files, out = _pictures(Path(images)), check_folder(out)
+    places = _places(files, out)
+    opened = Target.of(target).opened()
     overlap = None if overlap is None else integer("overlap", overlap, 0)
     chosen = _direction(opened, direction)
     given = {name: kind.parse(name, text) for name, kind, text in _parsed(chosen, conditions or {})}
     for file, _ in files:
         size_of(file)
     sources = (_levels(file, chosen.source_spec) for file, _ in files)
-    written = []
-    for (_, name), made in zip(files, chosen.pictures(sources, seed, overlap, conditions=given)):
-        path = out / Path(name).with_suffix(".png")
+    for path, made in zip(places, chosen.pictures(sources, seed, overlap, conditions=given)):
         path.parent.mkdir(parents=True, exist_ok=True)
         save_picture(_shown(made, chosen.image_spec), path)
-        written.append(path)
-    return written
+    return places
 
 
 def _pictures(folder: Path) -> list[tuple[Path, str]]:
@@ -77,6 +75,20 @@ def _pictures(folder: Path) -> list[tuple[Path, str]]:
         if other != file:
             raise InvalidInput(f"{other} and {file} would both become {file.stem}.png; rename one of them.")
     return [(file, str(file.relative_to(folder))) for file in files]
+
+
+def _places(files: Sequence[tuple[Path, str]], out: Path) -> list[Path]:
+    """Where each translation goes; ``InvalidInput`` where something stands there that is not ours to replace."""
+    originals = {os.path.realpath(file) for file, _ in files}
+    places = [out / Path(name).with_suffix(".png") for _, name in files]
+    for path in places:
+        if os.path.realpath(path) in originals:
+            raise InvalidInput(
+                f"{path} is one of the pictures to translate, which its translation would replace; name another --out."
+            )
+        if os.path.lexists(path):
+            check_file(path, PNG)
+    return places
 
 
 def _direction(opened: Any, direction: str | None) -> Translation:

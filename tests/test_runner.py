@@ -183,7 +183,9 @@ def test_the_deep_recipes_train_and_are_measured(recipe, settings, tmp_path):
     assert fitted.exit_code == 0, fitted.output
     measured = invoke("evaluate", tmp_path / "run", "--metrics", "nll")
     assert measured.exit_code == 0, measured.output
-    lines = json.loads((tmp_path / "run" / "report.json").read_text())["metrics"]
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["published"] == [] and (tmp_path / "run" / "report.html").is_file()
+    lines = report["metrics"]
     assert [line["name"] for line in lines][:1] == ["nll_359_test"] and np.isfinite(lines[0]["value"])
 
 

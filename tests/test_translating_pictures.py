@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -223,6 +224,49 @@ def test_what_cannot_be_translated_is_one_clear_error(made, pictures, tmp_path, 
     for text in (result.output, said):
         assert any(part in text for part in message.split("|")), text
     assert not list((tmp_path / "out").rglob("*.png"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif", ".webp"])
+def test_pictures_of_every_kind_are_translated_alike(made, tmp_path, suffix):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(RANDOM.integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / "in" / f"a{suffix}")
+    words = [made[0] / "pix2pix", "--images", tmp_path / "in", "--out"]
+    assert invoke("translate", *words, tmp_path / "one").exit_code == 0
+    assert script().main([str(word) for word in (*words, tmp_path / "two")]) == 0
+    one, two = (np.asarray(Image.open(tmp_path / out / "a.png")) for out in ("one", "two"))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("place", [".", "link"])
+def test_no_picture_is_replaced_by_its_translation(made, tmp_path, place, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    Image.fromarray(RANDOM.integers(0, 256, (8, 8), dtype=np.uint8)).save(folder / "a.png")
+    before = (folder / "a.png").read_bytes()
+    (tmp_path / "link").symlink_to(folder)
+    out = folder if place == "." else tmp_path / "link"
+    for images in (folder, folder / "a.png"):
+        words = [made[0] / "pix2pix", "--images", images, "--out", out]
+        result = invoke("translate", *words)
+        assert result.exit_code == 2 and "a.png is one of the pictures to translate" in result.output
+        assert script().main([str(word) for word in words]) == 2
+        assert "a.png is one of the pictures to translate" in capsys.readouterr().err
+    assert (folder / "a.png").read_bytes() == before and len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("bad", ["picture", "place"])
+def test_nothing_is_written_where_one_cannot_be(made, pictures, tmp_path, bad):
+    """The last of several: what is wrong is seen before the first is translated."""
+    shutil.copytree(pictures, tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    if bad == "picture":
+        (tmp_path / "in" / "z.png").write_bytes(b"no picture")
+    else:
+        (tmp_path / "out" / "d.png").mkdir()
+    words = [made[0] / "pix2pix", "--images", tmp_path / "in", "--out", tmp_path / "out"]
+    assert invoke("translate", *words).exit_code == 2
+    assert script().main([str(word) for word in words]) == 2
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 
 def test_other_models_do_not_translate(tmp_path, pictures):

@@ -369,5 +369,27 @@ def test_what_cannot_be_translated_is_said_at_once():
         model.translate(A.repeat(3, -1))
     with pytest.raises(kg.InvalidInput, match="wants a source for each image"):
         model.fit(B, batch_size=4)
-    with pytest.raises(kg.InvalidInput, match=r"got shape \[2, 3\]; wanted sources \[n, 8, 8, 1\]"):
-        model(np.zeros((2, 3)))
+    with pytest.raises(kg.InvalidInput, match=r"rank 2 and shape \[2, 3\]; wanted uint8 \[n, 8, 8, 1\]"):
+        model(np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize("way", ["__call__", "predict", "predict_on_batch"])
+def test_every_way_in_wants_sources_as_they_are(way):
+    """Floats, or levels that there are not, would be translated as something else."""
+    grey = kg.ImageSpec(8, 8, 1, 17)
+    give = getattr(kg.Pix2Pix(SPEC, grey, width=2, patch_layers=0), way)
+    assert np.shape(give(np.full((2, 8, 8, 1), 16, np.uint8))) == (2, *SPEC.shape)
+    for sources, message in (
+        (np.zeros((2, 8, 8, 1), np.float32), "float32"),
+        (np.full((2, 8, 8, 1), 17, np.uint8), r"level 17.*\[0, 16\]"),
+        (np.zeros((2, 8, 8, 3), np.uint8), r"\[2, 8, 8, 3\]"),
+        ({"image": np.zeros((2, 8, 8, 1), np.uint8)}, "wanted sources"),
+    ):
+        with pytest.raises(kg.InvalidInput, match=message):
+            give(sources)
+
+
+def test_a_graph_wants_sources_of_their_dtype():
+    graph = tf.function(pix2pix(), input_signature=[tf.TensorSpec((None, 8, 8, 1))])
+    with pytest.raises(kg.InvalidInput, match=r"float32 \[None, 8, 8, 1\]; wanted sources"):
+        graph.get_concrete_function()

@@ -35,7 +35,7 @@ from tiles import tiled
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 # By content, whatever the name says.
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")  # JPEG's reader also opens MPO
 BATCH_SIZE = 16
 LARGEST_PICTURE = 2**30  # bytes
 
@@ -64,7 +64,7 @@ def picture_spec(manifest: Mapping[str, Any], *path: str) -> tuple[int, int, int
 def pictures_of(folder: Path, out: Path) -> dict[Path, Path]:
     """The files to read, by name, and where each goes: below ``out`` as it lies below the folder, as PNG."""
     if folder.is_file():
-        return {folder: out / f"{folder.stem}.png"}
+        return not_itself({folder: out / f"{folder.stem}.png"})
     if not folder.is_dir():
         raise Refused(f"{folder} is no folder and no picture; give one that holds the pictures to translate")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -74,7 +74,36 @@ def pictures_of(folder: Path, out: Path) -> dict[Path, Path]:
     if len(set(places.values())) < len(places):
         twice = next(place for place in places.values() if list(places.values()).count(place) > 1)
         raise Refused(f"several pictures would become {twice}; rename all but one")
+    return not_itself(places)
+
+
+def not_itself(places: dict[Path, Path]) -> dict[Path, Path]:
+    """The places; ``Refused`` where a translation would replace a picture that is to be translated."""
+    originals = {os.path.realpath(file): file for file in places}
+    if lost := next((place for place in places.values() if os.path.realpath(place) in originals), None):
+        raise Refused(
+            f"{lost} is one of the pictures to translate, which its translation would replace; name another --out"
+        )
     return places
+
+
+def unreadable(file: Path, error: Exception) -> Refused:
+    """What is said of a file that is no picture; Pillow's readers raise many kinds of errors on damaged bytes."""
+    return Refused(f"{file} cannot be read as a picture ({error or type(error).__name__}); remove or repair it")
+
+
+def opened(file: Path, channels: int) -> Any:
+    """The picture, of which the header alone has been read; its size is checked."""
+    from PIL import Image
+
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except Exception as error:
+        raise unreadable(file, error) from error
+    if image.width * image.height * channels > LARGEST_PICTURE:
+        image.close()
+        raise Refused(f"{file} has {image.width}x{image.height} pixels, more than fit into memory; cut it")
+    return image
 
 
 def read(file: Path, channels: int, levels: int) -> np.ndarray:
@@ -82,9 +111,7 @@ def read(file: Path, channels: int, levels: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height * channels > LARGEST_PICTURE:
-                raise Refused(f"{file} has {image.width}x{image.height} pixels, more than fit into memory; cut it")
+        with opened(file, channels) as image:
             image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip
                 grey = np.asarray(image).astype(np.int64).clip(0, 65535)
@@ -95,10 +122,8 @@ def read(file: Path, channels: int, levels: int) -> np.ndarray:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
     except Refused:
         raise
-    except Exception as error:  # Pillow's readers raise many kinds on damaged bytes
-        raise Refused(
-            f"{file} cannot be read as a picture ({error or type(error).__name__}); remove or repair it"
-        ) from error
+    except Exception as error:
+        raise unreadable(file, error) from error
     return np.round(pixels.reshape(*pixels.shape[:2], channels) * ((levels - 1) / 255.0)).astype(np.uint8)
 
 
@@ -154,6 +179,8 @@ def translate(
     height, width, channels, levels = picture_spec(manifest, *place, "inputs", "source")
     *_, made_levels = picture_spec(manifest, *place, "outputs", "image")
     places = pictures_of(images, out)
+    for file in places:
+        opened(file, channels).close()
     for target in places.values():
         target.parent.mkdir(parents=True, exist_ok=True)
         check_out(target)

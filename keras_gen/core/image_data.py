@@ -237,8 +237,8 @@ class ImageData:
                 rows = tf.range(count, dtype=tf.int64)
                 if not shuffle:
                     return rows
-                lots = _pair(seed + _stream(ORDER, side), cycle)
-                return tf.random.experimental.stateless_shuffle(rows, seed=lots)
+                pair = _pair(seed + _stream(ORDER, side), cycle)
+                return tf.random.experimental.stateless_shuffle(rows, seed=pair)
 
             if count == longest:
                 return permutation(epoch)
@@ -266,8 +266,8 @@ class ImageData:
 
         def draws(stream: int, side: str, indices: tf.Tensor, epoch: tf.Tensor, *shape: int) -> tf.Tensor:
             """Uniform, ``[*indices.shape, *shape]``: those of an image and epoch, wherever in the epoch the image stands."""
-            lots = _pair(seed + _stream(stream, side), epoch)
-            return tf.gather(tf.random.stateless_uniform([sides[side], *shape], seed=lots), indices)
+            pair = _pair(seed + _stream(stream, side), epoch)
+            return tf.gather(tf.random.stateless_uniform([sides[side], *shape], seed=pair), indices)
 
         def pick(indices: Mapping[str, tf.Tensor], epoch: tf.Tensor) -> dict[str, tf.Tensor]:
             batch = {key: tf.gather(values, indices[self._side_of(key)]) for key, values in features.items()}

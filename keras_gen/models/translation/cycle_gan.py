@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_gen.core.checks import integer, number, sizes
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.finite import finite_images
 from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Images
@@ -198,7 +199,8 @@ class CycleGAN(TranslationModel):
         if self._backwards is None:
             signature = [tf.TensorSpec((None, *self.image_spec.shape), tf.uint8)]
             self._backwards = tf.function(self.generate_ba, input_signature=signature)
-        return self._backwards(tf.convert_to_tensor(conditions["source"])).numpy()
+        with finite_images(type(self).__name__):
+            return self._backwards(tf.convert_to_tensor(conditions["source"])).numpy()
 
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """G of sources (or of a batch), in ``[-1, 1]``."""

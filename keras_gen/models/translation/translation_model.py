@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.checks import number
@@ -74,16 +75,36 @@ class TranslationModel(AdversarialModel):
 
     # --- ways in ----------------------------------------------------------------------------------------------------
 
-    # On sources, not on batches: Keras' own.
-    predict, predict_on_batch = keras.Model.predict, keras.Model.predict_on_batch
+    # On sources, not on batches: Keras' own, after the check that a graph cannot make.
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras' ``predict`` on sources: what ``call`` gives for each."""
+        return keras.Model.predict(self, self._checked_arrays(x), *args, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Keras' ``predict_on_batch`` on sources."""
+        return keras.Model.predict_on_batch(self, self._checked_arrays(x))
+
     predict_step = keras.Model.predict_step
 
+    def _checked_arrays(self, x: Any) -> Any:
+        return self.check_sources(x) if isinstance(x, (np.ndarray, tf.Tensor, list, Mapping)) else x
+
     def check_sources(self, sources: Any) -> Any:
-        """What ``call`` was given, a batch or the sources alone: those, or ``InvalidInput`` where their shape is another."""
+        """What ``call`` was given, a batch or the sources alone: those, or ``InvalidInput``; in a graph of dtype and shape."""
         sources = sources.get("source") if isinstance(sources, Mapping) else sources
+        known = not isinstance(sources, keras.KerasTensor) and not (
+            tf.is_tensor(sources) and not hasattr(sources, "numpy")
+        )
+        if sources is not None and known:
+            return self.condition_spec()["source"].check("source", sources)
         shape = getattr(sources, "shape", None)
-        if shape is None or tuple(shape)[1:] != self.source_spec.shape:
-            came = type(sources).__name__ if shape is None else f"shape {list(shape)}"
+        if shape is None or tuple(shape)[1:] != self.source_spec.shape or sources.dtype != "uint8":
+            came = (
+                type(sources).__name__
+                if shape is None
+                else f"{keras.backend.standardize_dtype(sources.dtype)} {list(shape)}"
+            )
             wanted = ", ".join(map(str, self.source_spec.shape))
             raise InvalidInput(f"{type(self).__name__} got {came}; wanted sources [n, {wanted}], uint8.")
         return sources
