@@ -54,7 +54,7 @@ def test_a_worker_that_has_grown_is_replaced_and_every_test_runs_once(tmp_path):
     assert result.returncode == 0 and "40 passed" in result.stdout, result.stdout + result.stderr
     assert sorted(name for name, _ in tests) == sorted(f"test-{n}" for n in range(40))
     a_process = Counter(pid for _, pid in tests)
-    # Half of 0.3 GiB is some 6 such tests and the interpreter; two more have begun by then, or a few that take no time.
+    # 0.6 of 0.3 GiB is some 8 such tests and the interpreter; two more have begun by then, or a few that take no time.
     assert len(a_process) >= 4 and max(a_process.values()) < 15
     assert sorted(closed) == sorted(a_process)  # each ended as a session does
     assert "crash" not in result.stdout and "MiB" not in result.stdout

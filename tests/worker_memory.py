@@ -1,8 +1,9 @@
-"""Memory of the test processes: given back after each test, told by ``--memory``, bounded by ``--worker-memory``.
+"""Memory and CPU time of the test processes, told by ``--memory``; what a worker may have, by ``--worker-memory``.
 
-What XLA has compiled and TensorFlow has traced stays in a process until it ends. So a worker of ``pytest -n 2 --dist worksteal``
-that has grown beyond half of what it may have finishes the tests it has begun and ends, and a new one takes the others. A run
-in which a worker passed the whole of it fails, and the summary names the tests that need most.
+Memory is given back after each test, but what XLA has compiled and TensorFlow has traced stays in a process until it ends. So a
+worker of ``pytest -n 2 --dist worksteal`` that has grown beyond ``SPARE`` of what it may have finishes the tests it has begun and
+ends, and a new one takes the others. A run in which a worker passed the whole of it fails, and the summary names the tests that
+need most.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import gc
 import os
 import resource
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,13 +19,12 @@ from xdist.scheduler.worksteal import MIN_PENDING, WorkStealingScheduling
 
 MIB, GIB = 2**20, 2**30
 GROWTH = 24 * MIB  # of a test, from which on looking for what can be freed is worth its time
-BEFORE = pytest.StashKey[int]()
+SPARE = 0.6  # of what a worker may have: a new one costs some ten seconds, and two more tests have begun by then
+BEFORE = pytest.StashKey[tuple[int, float]]()
 
 
 def pytest_addoption(parser):
-    parser.addoption(
-        "--memory", action="store_true", help="Tell each worker's peak and the tests that need most memory."
-    )
+    parser.addoption("--memory", action="store_true", help="Tell each worker's peak, and the tests that need most.")
     parser.addoption(
         "--worker-memory", type=float, default=3.0, metavar="GIB", help="What a worker may have; above, the run fails."
     )
@@ -33,6 +34,11 @@ def resident():
     """Bytes of this process in memory; 0 where the system does not say."""
     statistics = Path("/proc/self/statm")
     return int(statistics.read_text().split()[1]) * resource.getpagesize() if statistics.exists() else 0
+
+
+def processor_seconds():
+    """CPU time of this process and of those that it ran; unlike the clock's, it hardly depends on what else the machine does."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def give_back():
@@ -49,15 +55,15 @@ def give_back():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item):
-    item.stash[BEFORE] = resident()
+    item.stash[BEFORE] = resident(), processor_seconds()
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
-    """Memory after a test; what is said of it travels with the report, from a worker too."""
+    """After a test; what is said of it travels with the report, from a worker too."""
     result = yield
-    before, used = item.stash[BEFORE], resident()
+    (before, began), used = item.stash[BEFORE], resident()
     if used - before > GROWTH:
         give_back()
     now = resident()
@@ -66,6 +72,7 @@ def pytest_runtest_teardown(item):
         "used": used - before,
         "kept": now - before,
         "now": now,
+        "seconds": processor_seconds() - began,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # Linux counts in KiB
     }
     item.user_properties.append(("memory", said))
@@ -111,6 +118,14 @@ class Peaks:
         for memory, test in sorted(self.tests, key=lambda each: -each[0]["kept"])[:20]:
             used, kept = memory["used"] / MIB, memory["kept"] / MIB
             terminalreporter.write_line(f"used {used:6.0f}  kept {kept:6.0f}  {test}")
+        terminalreporter.section("CPU time, in seconds")
+        files = Counter()
+        for memory, test in self.tests:
+            files[test.partition("::")[0]] += memory["seconds"]
+        for file, seconds in files.most_common(15):
+            terminalreporter.write_line(f"{seconds:6.0f}  {file}")
+        for memory, test in sorted(self.tests, key=lambda each: -each[0]["seconds"])[:40]:
+            terminalreporter.write_line(f"{memory['seconds']:6.1f}  {test}")
 
 
 class Retiring(WorkStealingScheduling):
@@ -151,7 +166,7 @@ class Renewal:
 
     def __init__(self, config):
         self.config = config
-        self.grown = config.getoption("worker_memory") * GIB / 2
+        self.grown = config.getoption("worker_memory") * GIB * SPARE
 
     def pytest_xdist_make_scheduler(self, config, log):
         self.scheduler = Retiring(config, log)

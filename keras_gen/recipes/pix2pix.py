@@ -103,7 +103,7 @@ class Pix2PixCamVid(Pix2PixRecipe):
 
 
 class CIFAR10Pix2PixRecipe(Pix2PixRecipe):
-    """What the tasks made of CIFAR-10 share. Larger batches than the paper's 4, at a larger rate, cost less an image at this size."""
+    """What the tasks made of CIFAR-10 share. Batches larger than the paper's, and larger rates, cost less at this size."""
 
     batch_size: PositiveInt = 32
     downs: PositiveInt | None = 4

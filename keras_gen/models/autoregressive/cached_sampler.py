@@ -14,6 +14,7 @@ from keras_gen.layers.causal import Blanks, CausalLayer, at
 from keras_gen.losses.pixel_distributions import PixelDistribution
 
 
+@tf.autograph.experimental.do_not_convert  # its loops are written out, and to read all of a stack's code is half of tracing it
 def draw_images(
     stack: Sequence[CausalLayer],
     distribution: PixelDistribution,

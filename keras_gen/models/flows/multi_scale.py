@@ -46,6 +46,8 @@ class MultiScaleFlow(Invertible):
         self.leaving.append(tuple(shape[1:]))
         self.built = True
 
+    # Every step is plain operations: to read the code of them all is half of tracing a flow.
+    @tf.autograph.experimental.do_not_convert
     def forward(self, x: Any, training: bool = False) -> tuple[Any, Any]:
         """``z`` ``[b, d]`` and the log-determinant ``[b]``."""
         return self._inverting(x) if training and self.memory == "invert" else self._forward(x, training)
@@ -61,6 +63,7 @@ class MultiScaleFlow(Invertible):
         flat = [ops.reshape(part, (-1, math.prod(shape))) for part, shape in zip([*parts, x], self.leaving)]
         return ops.concatenate(flat, axis=-1), log_det
 
+    @tf.autograph.experimental.do_not_convert
     def inverse(self, y: Any) -> Any:
         """``[b, h, w, c]``.
 
