@@ -40,6 +40,7 @@ FLOORS = [
             "core.inputs",
         ],
         [
+            "core.captions",
             "core.noise",
             "core.image_data",
             "core.pictures",
@@ -72,6 +73,8 @@ FLOORS = [
             "data.image_files",
             "data.options",
             "data.edges",
+            "data.drawing",
+            "data.relations",
             "presets",
         ],
         [
@@ -82,7 +85,12 @@ FLOORS = [
             "metrics.moments",
             "metrics.precision_recall",
             "data.decoding",
+            "data.scenes",
             "data.tensorflow_datasets",
+        ],
+        [
+            "data.captioned_sets",
+            "data.scene_captions",
         ],
         [
             "layers",
