@@ -26,11 +26,11 @@ WORDING = {
 def captions_of(scene: Scene, relations: list[list[str | None]], generator: np.random.Generator) -> list[str]:
     """``PER_SCENE`` sentences of a scene, lower case; each names colour and shape of what it speaks of.
 
-    Of a lone thing the first says all there is to say: size, texture, colour, shape and place.
+    The first says all there is to say of what it speaks of: size, texture, colour and shape, and place or relation.
     """
     if len(scene.things) == 1:
         return _of_one(scene.things[0], generator)
-    return [_of_several(scene, relations, generator) for _ in range(PER_SCENE)]
+    return [_of_several(scene, relations, generator, whole=not number) for number in range(PER_SCENE)]
 
 
 def named(thing: Thing, size: bool, texture: bool) -> str:
@@ -52,14 +52,16 @@ def _of_one(thing: Thing, generator: np.random.Generator) -> list[str]:
     ]
 
 
-def _of_several(scene: Scene, relations: list[list[str | None]], generator: np.random.Generator) -> str:
+def _of_several(scene: Scene, relations: list[list[str | None]], generator: np.random.Generator, whole: bool) -> str:
     count = len(scene.things)
     first, second = generator.permutation(count)[:2]
     draws = generator.integers(0, 2, 6)
-    one = named(scene.things[first], bool(draws[0]), bool(draws[1]))
-    other = named(scene.things[second], bool(draws[2]), bool(draws[3]))
+    one, other = (
+        named(scene.things[number], whole or bool(draws[place]), whole or bool(draws[place + 1]))
+        for number, place in ((first, 0), (second, 2))
+    )
     ways = WORDING[relations[first][second]]
     related = f"{one} {ways[draws[4] % len(ways)]} {other}"
-    if generator.random() < 0.3:
+    if generator.random() < 0.3 and not whole:
         return f"{NUMBERS[count]} shapes, {'among them ' if count > 2 else ''}{one} and {other}"
     return f"there is {related}" if draws[5] else related

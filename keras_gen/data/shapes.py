@@ -4,7 +4,7 @@ One to eight coloured, textured shapes, small or large; scene i of a split is a 
 at any ``side``. No download, any number. A batch holds
 
     image      uint8 ``[b, side, side, 3]``
-    caption    one sentence of each, as characters (``core.captions``): uint8 ``[b, 128]``
+    caption    the sentence that says most of each, as characters (``core.captions``): uint8 ``[b, 128]``
     captions   all five: uint8 ``[b, 5, 128]``
     held_out   1 where the scene holds a pair of colour and shape that no training scene does
     label      of scenes of one thing alone: what ``label`` names of it
@@ -71,7 +71,7 @@ def load(argument: str, split: str, download: bool = False) -> ImageData:
     images, captions, held, labels = _drawn(split, side, objects, count, label, holds_out)
     features = {
         "image": images,
-        "caption": captions[np.arange(len(images)), np.arange(len(images)) % captions.shape[1]],
+        "caption": captions[:, 0],
         "captions": captions,
         "held_out": held,
     }
