@@ -24,7 +24,7 @@ def caption_pictures(subject: Subject) -> dict[str, tuple[Image.Image, str]]:
         )
     }
     if hasattr(model, "images_of_embeddings"):
-        walk = caption_walk(model, texts[::2], texts[1::2], COLUMNS, subject.seed)
+        walk = caption_walk(model, captions[::2], captions[1::2], COLUMNS, subject.seed)
         ways = "; ".join(f"{one} -> {other}" for one, other in zip(texts[::2], texts[1::2], strict=True))
         drawn["caption_walks"] = (
             image_grid(np.concatenate(walk), model.image_spec, columns=COLUMNS),

@@ -1,6 +1,5 @@
 """Models that are given sentences: the way from one sentence to another, and the rows of a test that samples are made of."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,20 +24,18 @@ def caption_rows(test: ImageData, count: int, seed: int) -> np.ndarray:
     return np.resize(test.random_rows(count, seed, "caption"), count)
 
 
-def caption_walk(
-    model: Any, first: str | Sequence[str], second: str | Sequence[str], steps: int = 8, seed: int = 0
-) -> np.ndarray:
+def caption_walk(model: Any, first: Any, second: Any, steps: int = 8, seed: int = 0) -> np.ndarray:
     """Images on the way between the embeddings of two sentences (Reed et al. 2016, figure 8): uint8 ``[n, steps, h, w, c]``.
 
     Args:
         model: a ``TextToImageGAN``.
-        first, second: a sentence each, or n: a walk each. The noise of a walk stays one draw of the seed.
+        first, second: a sentence each, or n (or rows of characters): a walk each. The noise of a walk stays one draw of the seed.
         steps: images a walk, ends included.
     """
     if not hasattr(model, "images_of_embeddings"):
         raise InvalidInput(f"{type(model).__name__} draws nothing between two sentences; give a TextToImageGAN.")
     steps = at_least("steps", steps, 2)
-    ends = [model.embed_captions([each] if isinstance(each, str) else list(each)) for each in (first, second)]
+    ends = [model.embed_captions(each) for each in (first, second)]
     if len(ends[0]) != len(ends[1]):
         raise InvalidInput(
             f"There are {len(ends[0])} first sentences and {len(ends[1])} second ones; give as many of each."
