@@ -120,14 +120,14 @@ class ClassifierShapes(ClassifierRecipe):
 
     Five 3x3 convolutions with batch normalization (LeCun et al. 1998 for the idea; no paper is followed) on scenes of one shape,
     all 48 pairs of colour and shape, those too that models of text to images are not shown. Says whether an image drawn of a
-    sentence shows what it was told. No number is published on this data. About 4 min on one CPU core.
+    sentence shows what it was told. No number is published on this data. About 6 min on one CPU core.
     """
 
-    cost = Cost(4)
+    cost = Cost(6)
     classes: ClassVar[int] = 48
 
     data: str = "shapes?objects=1&held_out=false"
-    epochs: PositiveInt = 8
+    epochs: PositiveInt = 16
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 2e-3
     width: PositiveInt = 16
