@@ -40,6 +40,8 @@ PUBLIC = {
     "Glow": "keras_gen.models.flows.glow",
     "Pix2Pix": "keras_gen.models.translation.pix2pix",
     "CycleGAN": "keras_gen.models.translation.cycle_gan",
+    "TextToImageGAN": "keras_gen.models.conditional.text_to_image",
+    "TextEncoder": "keras_gen.models.conditional.text_encoder",
     "Classifier": "keras_gen.models.classifier",
     "Adam": "keras_gen.training.adam",
     "Muon": "keras_gen.training.muon",

@@ -245,6 +245,21 @@ def interpolate(run: str, out: str, **options: Any) -> None:
 @latent.command()
 @_RUN
 @_PICTURE
+@click.option("--from", "first", metavar="TEXT", required=True, help="The sentence to begin with.")
+@click.option("--to", "second", metavar="TEXT", required=True, help="The sentence to end with.")
+@click.option("--rows", default=6, show_default=True, help="How many walks, each of noise of its own.")
+@click.option("--steps", default=8, show_default=True, help="Images a walk, ends included.")
+@_SEED
+def captions(run: str, out: str, **options: Any) -> None:
+    """Walk from one sentence to another, of a model of text to images (Reed et al. 2016, figure 8)."""
+    from keras_gen.evaluation import latent_pictures
+
+    click.echo(f"Wrote {out}: {latent_pictures.captions(run, out, **options)}.")
+
+
+@latent.command()
+@_RUN
+@_PICTURE
 @click.option("--dimensions", callback=_integers, metavar="I,J,...", help="Which, from 0  [default: the first ten]")
 @click.option("--steps", default=10, show_default=True, help="Images a dimension.")
 @click.option("--reach", default=3.0, show_default=True, help="Normal noise goes from -REACH to REACH.")

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 import keras_gen as kg
+from keras_gen.core.captions import characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Case:
         images = self.images(n, seed)
         if "source_spec" in self.arguments:
             return {"image": images, **self.sources(images)}
+        if "vocabulary" in self.arguments:
+            return {"image": images, **self.captions(images)}
         if not self.arguments.get("classes"):
             return images
         columns = images.astype(float).sum((1, 3)).reshape(n, 4, -1).sum(2)
@@ -73,9 +76,20 @@ class Case:
         negatives = np.round((top[0] - images[..., :1].astype(float)) * (top[1] / top[0]))
         return {"source": np.repeat(negatives.astype(np.uint8), spec.channels, axis=-1)}
 
+    def captions(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Of a model of text to image, what says where the bar is: three sentences an image."""
+        words = self.arguments.get("vocabulary")
+        if words is None:
+            return {}
+        places = images.astype(float).sum((1, 3)).reshape(len(images), 4, -1).sum(2).argmax(1)
+        texts = [[form.format(words[place]) for form in ("{0}", "{0} bar", "bar {0}")] for place in places]
+        rows = characters(sum(texts, []), self.arguments["length"]).reshape(len(images), 3, -1)
+        return {"caption": rows[:, 0], "captions": rows}
+
     def conditions(self, n: int) -> dict[str, np.ndarray]:
         """What ``sample`` has to be given beside ``n`` and a seed."""
-        return self.sources(self.images(n, seed=1))
+        images = self.images(n, seed=1)
+        return {**self.sources(images), **{k: v for k, v in self.captions(images).items() if k == "caption"}}
 
     def __str__(self) -> str:
         return self.name
@@ -649,5 +663,29 @@ CASES = (
         optimizers=2,
         falling="cycle_loss",
         sgd_rate=1e-4,
+    ),
+    Case(
+        "text_to_image",
+        kg.TextToImageGAN,
+        dict(
+            image_spec=kg.ImageSpec(4, 4, 1, 17),
+            latent_dim=5,
+            length=66,
+            vocabulary=["first", "second", "third", "last", "bar"],
+            matching=True,
+            mixing=True,
+            mixed_weight=0.8,
+            captions_averaged=2,
+            width=4,
+            generator_width=5,
+            projection=6,
+            encoder_maps=(6, 5, 7),
+            encoder_features=8,
+            ema_decay=0.9,
+            seed=40,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.02,
     ),
 )

@@ -40,6 +40,7 @@ FLOORS = [
             "core.inputs",
         ],
         [
+            "core.captions",
             "core.noise",
             "core.image_data",
             "core.pictures",
@@ -72,6 +73,8 @@ FLOORS = [
             "data.image_files",
             "data.options",
             "data.edges",
+            "data.drawing",
+            "data.relations",
             "presets",
         ],
         [
@@ -82,7 +85,12 @@ FLOORS = [
             "metrics.moments",
             "metrics.precision_recall",
             "data.decoding",
+            "data.scenes",
             "data.tensorflow_datasets",
+        ],
+        [
+            "data.captioned_sets",
+            "data.scene_captions",
         ],
         [
             "layers",
@@ -144,6 +152,11 @@ FLOORS = [
         ],
         [
             "models.translation.translation_model",
+            "models.classifier",
+            "models.conditional.captions",
+        ],
+        [
+            "models.conditional.text_encoder",
         ],
         [
             "models",
@@ -164,6 +177,7 @@ FLOORS = [
             "evaluation.latent_arithmetic",
             "evaluation.latent_attributes",
             "evaluation.results_table",
+            "evaluation.captions",
             "evaluation.translation",
             "exporters.manifest",
         ],
@@ -174,6 +188,7 @@ FLOORS = [
             "evaluation.latent_pictures",
             "evaluation.measurement",
             "evaluation.translation_pictures",
+            "evaluation.caption_pictures",
             "evaluation.report_html",
             "exporters.saved_model",
             "exporters.onnx",
@@ -182,6 +197,7 @@ FLOORS = [
         [
             "evaluation.measurements",
             "evaluation.translation_measurements",
+            "evaluation.caption_measurements",
             "evaluation.report_pictures",
         ],
         [
@@ -214,6 +230,7 @@ FLOORS = [
         ],
         [
             "recipes.translation",
+            "recipes.text_encoder",
         ],
         [
             "recipes",
@@ -257,6 +274,7 @@ GROUND |= {
     "models.autoregressive.__init__",
     "models.flows.__init__",
     "models.translation.__init__",
+    "models.conditional.__init__",
     "exporters.__init__",
 }
 

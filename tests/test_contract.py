@@ -41,7 +41,7 @@ def close_images(left, right):
 def test_config_round_trip(case):
     arguments = inspect.signature(case.model.__init__).parameters
     named = {name for name, p in arguments.items() if p.kind is not p.VAR_KEYWORD} - {"self"}
-    networks = {"encoder", "decoder", "generator", "discriminator", "generator_ba", "discriminator_a"}
+    networks = {"encoder", "decoder", "generator", "discriminator", "generator_ba", "discriminator_a", "image_encoder"}
     assert named - networks <= set(case.arguments), "a constructor argument has no value in this case"
     model = case.build()
     config = json.loads(json.dumps(model.get_config()))

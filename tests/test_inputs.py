@@ -15,6 +15,8 @@ from PIL import Image
 
 import keras_gen as kg
 from keras_gen.cli import main
+from keras_gen.core.border import Border
+from keras_gen.core.captions import ALPHABET, Caption, characters, sentences_of, vocabulary_of, words_of
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.input_kinds import INPUT_KINDS, InputKinds, Shorthand, texts_of
@@ -271,6 +273,7 @@ KINDS = [
     KnownPixels(ImageSpec(4, 5, 1)),
     Angle(),
     Pose(),
+    Caption(20, ("a", "blue", "red", "dot")),
 ]
 
 
@@ -401,3 +404,97 @@ def test_an_artifact_checks_what_it_codes(tmp_path):
     ):
         with pytest.raises(InvalidInput, match=match):
             call()
+
+
+# --- sentences ---------------------------------------------------------------------------------------------------------
+
+
+SENTENCES = Caption(24, ("a", "above", "blue", "circle", "red", "small", "square"))
+
+
+def test_characters_are_numbered_as_in_the_paper_and_unknown_ones_are_none():
+    assert len(ALPHABET) == 70 and ALPHABET.count("-") == 2  # the later one counts
+    row = characters(["Ab- z\u00e9\u20ac9"], 12)[0]
+    assert row.tolist() == [1, 2, 1 + ALPHABET.rindex("-"), 70, 26, 0, 0, 36, 0, 0, 0, 0]
+    assert sentences_of(row[None]) == ["ab- z\ufffd\ufffd9"]
+    assert sentences_of(characters(["a longer text"], 5)) == ["a lon"]
+    every = "".join(sorted(set(ALPHABET) - {" "}))
+    assert sentences_of(characters([every, every.upper()], 80)) == [every, every]
+    assert words_of('A (red) "circle", ...  blue.') == ["a", "red", "circle", "blue"]
+    rows = characters(["a red dot", "\u00e9t\u00e9 a", "a long text"], 10)  # the last is cut
+    assert vocabulary_of(rows) == ("a", "dot", "long", "red")
+
+
+def test_sentences_are_checked_word_by_word():
+    red, both = characters(["a red circle"], 24), characters(["a red circle", "a blue square"], 24)
+    np.testing.assert_array_equal(SENTENCES.check("caption", "A red circle", 3), np.repeat(red, 3, axis=0))
+    for given in (
+        ["a red circle", "a blue square"],
+        ("a red circle", "a blue square"),
+        both,
+        both.astype(int).tolist(),
+    ):
+        np.testing.assert_array_equal(SENTENCES.check("caption", given, 2), both)
+    np.testing.assert_array_equal(SENTENCES.check("caption", np.array(["a red circle", "a blue square"])), both)
+    assert SENTENCES.parse("caption", "a red circle") == "a red circle"
+    for given, match in (
+        ("a red circel", r"the word 'circel', which is not known; the nearest is 'circle'\. Known are a, above"),
+        ("a red dog", "'dog', which is not known"),
+        ("", "caption='' is empty"),
+        (" ?! ", "is empty"),
+        (["a red circle", ""], "is empty"),
+        ("a red circle above a small", r"begins 'a red circle .* has 26 characters; this model takes 24"),
+        (["a red circle"], "holds 1 sentences for 2 images"),
+        (["a red circle"] * 3, "holds 3 sentences for 2 images"),
+        (np.zeros((2, 24), np.uint8), "caption 0 is empty"),
+        (both + 70, "is out of range"),
+        (both[:, :20], "wanted 2 sentences, or one for all, or their characters"),
+        (3, "wanted 2 sentences"),
+        ([["a"], ["b", "c"]], "makes no array"),
+    ):
+        with pytest.raises(InvalidInput, match=match):
+            SENTENCES.check("caption", given, 2)
+    free = Caption(24)
+    assert sentences_of(free.check("caption", "any words", 1)) == ["any words"]
+    with pytest.raises(InvalidInput, match="has no character of this alphabet"):
+        free.check("caption", "\u00e9\u00e9", 1)
+    for vocabulary in ("red", ["Red"], ["a red"], [""], [3], ["dot."]):
+        with pytest.raises(InvalidInput, match="vocabulary="):
+            Caption(24, vocabulary)
+
+
+def test_the_script_reads_sentences_as_the_kind_does():
+    script, entry = _script(), json.loads(json.dumps(SENTENCES.describe()))
+    assert script.is_text(entry) and script.kind_of("caption", entry) == "caption"
+    for text in ("a red circle", "A small, blue square!", "red"):
+        found = script.sentence_of("caption", entry, 3, text)
+        np.testing.assert_array_equal(found, SENTENCES.check("caption", text, 3))
+        assert found.dtype == np.uint8
+    for text, match in (
+        (None, "give it with --condition caption=..., a sentence"),
+        ("a red circel", "'circel', which is not known; the nearest is 'circle'"),
+        ("  ", "is empty"),
+        ("a red circle above a small", "has 26 characters; this model takes 24"),
+    ):
+        with pytest.raises(script.Refused, match=match):
+            script.sentence_of("caption", entry, 3, text)
+    for change in ({"alphabet": 3}, {"vocabulary": "red"}, {"vocabulary": [3]}, {"range": [0, 5]}):
+        with pytest.raises(script.Refused, match="export the model again"):
+            script.sentence_of("caption", {**entry, **change}, 1, "a red circle")
+
+
+def test_sentences_of_arrays_become_characters_at_the_border():
+    border = Border("Model", SPEC, {"caption": SENTENCES})
+    images = np.zeros((2, 4, 5, 1), np.uint8)
+    for given in (["a red circle", "a blue square"], np.array(["a red circle", "a blue square"])):
+        found = border.arrays({"image": images, "caption": given})["caption"]
+        np.testing.assert_array_equal(found, SENTENCES.check("caption", given, 2))
+    with pytest.raises(InvalidInput, match="'circel', which is not known"):
+        border.arrays({"image": images, "caption": ["a red circel", "a blue square"]})
+    with pytest.raises(InvalidInput, match="1 values of 'caption' for 2 images"):
+        border.arrays({"image": images, "caption": ["a red circle"]})
+    with pytest.raises(InvalidInput, match="wants a caption for each image"):
+        border.arrays({"image": images})
+    strings = tf.data.Dataset.from_tensor_slices({"image": images, "caption": ["a red circle"] * 2}).batch(2)
+    with pytest.raises(InvalidInput, match=r"caption is string .*; wanted sentences"):
+        border.batches(strings, training=True)

@@ -312,6 +312,7 @@ def test_a_recipe_says_its_family_cost_and_expected_number(name):
         "autoregressive",
         "classifier",
         "flow",
+        "text",
         "translation",
         "variational",
     }
@@ -375,9 +376,9 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
     families = [
         name
         for name in starts
-        if name in {"adversarial", "autoregressive", "classifier", "flow", "translation", "variational"}
+        if name in {"adversarial", "autoregressive", "classifier", "flow", "text", "translation", "variational"}
     ]
-    assert families == sorted(families) and len(families) == 6
+    assert families == sorted(families) and len(families) == 7
     of_gans = [name for name in starts if starts["adversarial"] < starts[name] < starts["autoregressive"]]
     assert of_gans == sorted(name for name in RECIPES if class_of(name).family == "adversarial")
     assert of_gans[0] == long and {"dcgan_digits", "dcgan_mnist"} < set(of_gans)

@@ -4,11 +4,12 @@
     python draw.py ARTIFACT -n 64 --seed 0 --condition label=3 --out grid.png
 
 The artifact's manifest.json says what noise ``sample.onnx`` takes and how it is drawn from a seed, and what numbers it
-takes beside; the pictures are those of ``model.sample(n, seed)``. Neither keras_gen nor TensorFlow is needed, and none is
-imported.
+takes beside (of a sentence, the numbers of its characters); the pictures are those of ``model.sample(n, seed)``. Neither
+keras_gen nor TensorFlow is needed, and none is imported.
 """
 
 import argparse
+import difflib
 import hashlib
 import json
 import math
@@ -34,6 +35,7 @@ FOREIGN = ("images", "known_pixels")
 NUMBERS = ("float32", "float64", "int32", "int64", "uint8")
 IN_TURN = "in turn"
 MOST_VALUES = 1 << 22  # of one example
+PUNCTUATION = ".,;:!?'\"()[]{}"  # what may stand round a word and is none of it
 BATCH_SIZE = 64
 CELL = 40  # pixels; smaller images are enlarged by whole factors
 GAP = 4
@@ -159,6 +161,37 @@ def numbers_of(name: str, entry: Mapping[str, Any], n: int, text: str | None) ->
     return np.broadcast_to(np.array(values, dtype).reshape(shape), (n, *shape))
 
 
+def is_text(entry: Mapping[str, Any]) -> bool:
+    """Whether an input stands for a sentence: one row of numbers of characters, by an alphabet that the manifest tells."""
+    return "alphabet" in entry
+
+
+def sentence_of(name: str, entry: Mapping[str, Any], n: int, text: str | None) -> np.ndarray:
+    """A sentence as ``model.sample`` takes it: the place of each of its characters in the alphabet, from 1, then zeros."""
+    alphabet, vocabulary = field(entry, "alphabet", str), field(entry, "vocabulary", list)
+    shape, high = entry["shape"][1:], entry["range"][1]
+    if len(shape) != 1 or len(alphabet) > high or not all(type(word) is str for word in vocabulary):
+        raise Refused(f"the manifest's {name!r} is no sentence that can be read; export the model again")
+    if text is None:
+        raise Refused(f"'sample' wants {name!r}; give it with --condition {name}=..., a sentence")
+    words = [word for each in text.lower().split() if (word := each.strip(PUNCTUATION))]
+    if not words:
+        raise Refused(f"{name}={text!r} is empty; give a sentence")
+    if len(text) > shape[0]:
+        raise Refused(f"{name} begins {text[:30]!r} and has {len(text)} characters; this model takes {shape[0]}")
+    for word in words if vocabulary else ():
+        if word not in vocabulary:
+            near = difflib.get_close_matches(word, vocabulary, n=1, cutoff=0.0)
+            raise Refused(f"{name} holds the word {word!r}, which is not known; the nearest is {near[0]!r}")
+    numbers = {character: number for number, character in enumerate(alphabet, start=1)}
+    row = [numbers.get(character, 0) for character in text.lower()[: shape[0]]]
+    if not any(row):
+        raise Refused(f"{name}={text!r} has no character of this alphabet: {alphabet}")
+    made = np.zeros(shape[0], entry["dtype"])
+    made[: len(row)] = row
+    return np.broadcast_to(made, (n, shape[0]))
+
+
 def input_batches(
     inputs: Mapping[str, Any], n: int, seed: int, conditions: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -169,7 +202,10 @@ def input_batches(
     if unknown := [name for name in conditions if name not in given]:
         takes = f"it takes {', '.join(given)}" if given else "it takes noise alone; leave it out"
         raise Refused(f"the model takes no condition {unknown[0]!r}; {takes}")
-    numbers = {name: numbers_of(name, inputs[name], n, conditions.get(name)) for name in given}
+    numbers = {
+        name: (sentence_of if is_text(inputs[name]) else numbers_of)(name, inputs[name], n, conditions.get(name))
+        for name in given
+    }
     generators = {}
     for name in inputs:
         key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16], "little")
@@ -303,6 +339,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="what all images are drawn under; repeatable",
     )
     parser.add_argument("--label", metavar="N", help="the same as --condition label=N: the class (all in turn)")
+    parser.add_argument("--caption", metavar="TEXT", help="the same as --condition caption=TEXT: the sentence")
     parser.add_argument("--out", type=Path, default=Path("grid.png"), help="PNG to write (grid.png)")
     parser.add_argument("--threads", type=int, default=1, help="threads of ONNX Runtime (1, best for small models)")
     parser.add_argument(
@@ -316,7 +353,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not 0 <= options.seed <= LARGEST_SEED:
             raise Refused(f"--seed {options.seed}; give an integer from 0 to {LARGEST_SEED}")
         check_out(options.out)
-        pairs = options.condition + ([f"label={options.label}"] if options.label is not None else [])
+        short = {"label": options.label, "caption": options.caption}
+        pairs = options.condition + [f"{name}={text}" for name, text in short.items() if text is not None]
         conditions = conditions_of(pairs)
         images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads, conditions)
         write_png(grid(images, levels), options.out)

@@ -143,7 +143,8 @@ class Border:
         if features.get("image") is None:
             came = "None" if "image" in features else f"a dict of {sorted(features)}"
             raise InvalidInput(f"x is {came}; wanted images, or a dict with 'image'.")
-        arrays = {name: _as_array(name, values) for name, values in features.items()}
+        read = {name: kind.read(name, features[name]) for name, kind in self.conditions.items() if name in features}
+        arrays = {name: _as_array(name, values) for name, values in {**features, **read}.items()}
         arrays["image"] = self.image_spec.check(arrays["image"])
         self._require_conditions(arrays)
         n = len(arrays["image"])

@@ -54,6 +54,11 @@ INPUT_KINDS.register("images", "keras_gen.core.inputs:Images")
 INPUT_KINDS.register("known_pixels", "keras_gen.core.inputs:KnownPixels")
 INPUT_KINDS.register("switch", "keras_gen.core.inputs:Switch")
 INPUT_KINDS.register(
+    "caption",
+    "keras_gen.core.captions:Caption",
+    Shorthand("caption", "TEXT", "Models of text to images: the sentence of all images."),
+)
+INPUT_KINDS.register(
     "temperature",
     "keras_gen.core.inputs:Temperature",
     Shorthand("temperature", "T", "Flows: the noise's standard deviation; 1 by default, 0.7 for pictures."),

@@ -1,6 +1,7 @@
 """What endpoints take: noise, labels, images, masks. Each kind answers for itself at every border.
 
 check      what a Python caller gave       -> arrays [n, *shape], or one clear InvalidInput
+read       what a batch holds              -> the numbers it stands for
 parse      what the command line gave      -> what check takes
 describe   the manifest's entry; ``of`` makes the kind of an entry again
 draw       examples from a NumPy generator: noise of a seed; of other kinds, what tests and references are made of
@@ -78,6 +79,10 @@ class Input:
                 wrong = low if low < self.range[0] else high
                 raise InvalidInput(f"{name} {wrong} is out of range; wanted {self.values()}.")
         return np.broadcast_to(converted, (len(array) if n is None else n, *self.shape))
+
+    def read(self, name: str, values: Any) -> Any:
+        """What a batch to train on may hold in its place: a kind that stands for text makes numbers of it, others leave it."""
+        return values
 
     def wanted(self, n: int | None) -> str:
         """What ``check`` takes, in words."""

@@ -17,12 +17,15 @@ for _name in (
     "binarized_mnist",
     "fashion_mnist",
     "cifar10",
-    "anime_faces_64_subset",
     "tiny_imagenet_10_subset",
 ):
     SOURCES.register(_name, f"keras_gen.data.tensorflow_datasets:load_{_name}")
 # Those that take more than their name: ``NAME:ARGUMENT``, or options.
 WITH_ARGUMENT = {
+    "shapes": "keras_gen.data.shapes:load",
+    "anime_faces_64_subset": "keras_gen.data.captioned_sets:load_anime_faces",
+    "flickr8k_64": "keras_gen.data.captioned_sets:load_flickr8k",
+    "captioned_folder": "keras_gen.data.captioned_folder:load",
     "pix2pix_maps_128_subset": "keras_gen.data.tensorflow_pairs:load_maps",
     "camvid_256": "keras_gen.data.tensorflow_pairs:load_camvid",
     "camvid_dusk_to_day": "keras_gen.data.tensorflow_pairs:load_dusk_to_day",
@@ -50,7 +53,11 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
     ``digits``, ``drawn_shapes``                            come along
     ``mnist``, ``binarized_mnist``, ``fashion_mnist``,      through tensorflow-datasets
     ``cifar10``
-    ``anime_faces_64_subset``, ``tiny_imagenet_10_subset``  where they lie prepared
+    ``shapes[?side=32&objects=1-3&count=10000&...]``        drawn scenes with captions: see ``shapes``
+    ``tiny_imagenet_10_subset``                             where it lies prepared
+    ``anime_faces_64_subset[?label=eyes]``,                 with captions, where they lie prepared
+    ``flickr8k_64``
+    ``captioned_folder:PATH[?size=64&...]``                 pictures and captions of your own: see ``captioned_folder``
     ``pix2pix_maps_128_subset[?size=64]``                   pairs, where they lie prepared: map to aerial photograph
     ``camvid_256[?size=128]``                               likewise: labels to photograph
     ``camvid_dusk_to_day[?size=128]``                       two sets that are not paired

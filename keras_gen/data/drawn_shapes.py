@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_gen.core.image_data import SPLITS, ImageData
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.data.drawing import covered, outside_polygon, pixel_middles
 
 SIDE = 32
 SPEC, SOURCE = ImageSpec(SIDE, SIDE, 3), ImageSpec(SIDE, SIDE, 1)
@@ -24,8 +25,7 @@ SHAPES = (
 )
 ABOVE, BELOW = np.array((214, 234, 240), np.float32), np.array((250, 246, 236), np.float32)  # the sheet
 LINE = 0.7  # pixels: half a line's width
-# Middles of the pixels, x and y: [32, 32, 2].
-PLACES = np.stack(np.meshgrid(np.arange(SIDE) + 0.5, np.arange(SIDE) + 0.5), -1).astype(np.float32)
+PLACES = pixel_middles(SIDE)
 
 
 def load(split: str, download: bool = False) -> ImageData:
@@ -53,7 +53,7 @@ def picture(split: str, number: int) -> tuple[np.ndarray, np.ndarray]:
         radius = generator.uniform(5.0, 8.5)
         middle, turned = generator.uniform(radius, SIDE - radius, 2), generator.uniform(0, 2 * np.pi)
         distance = _outside(middle.astype(np.float32), radius, corners, inner, turned)
-        inside, line, colour = _covered(distance), _covered(np.abs(distance) - LINE), np.array(colour, np.float32)
+        inside, line, colour = covered(distance), covered(np.abs(distance) - LINE), np.array(colour, np.float32)
         shadow = np.pad(inside, ((1, 0), (1, 0), (0, 0)))[:-1, :-1]
         light = np.clip(0.5 - 0.35 / radius * (PLACES - middle).sum(-1, keepdims=True), 0, 1)
         image = image * (1 - 0.25 * shadow)
@@ -63,10 +63,6 @@ def picture(split: str, number: int) -> tuple[np.ndarray, np.ndarray]:
     return np.round(image).astype(np.uint8), np.round(outline).astype(np.uint8)
 
 
-def _covered(distance: np.ndarray) -> np.ndarray:
-    return np.clip(0.5 - distance, 0, 1)
-
-
 def _outside(middle: np.ndarray, radius: float, corners: int, inner: float, turned: float) -> np.ndarray:
     """``[32, 32, 1]``: how far each pixel lies outside of the shape, in pixels; negative inside."""
     places = PLACES - middle
@@ -74,13 +70,4 @@ def _outside(middle: np.ndarray, radius: float, corners: int, inner: float, turn
         return np.hypot(places[..., :1], places[..., 1:]) - np.float32(radius)
     angles = turned + 2 * np.pi * np.arange(corners) / corners
     reach = radius * np.where(np.arange(corners) % 2, inner, 1.0)
-    x, y = (reach * np.stack([np.cos(angles), np.sin(angles)])).astype(np.float32)
-    to_x, to_y = np.roll(x, -1) - x, np.roll(y, -1) - y
-    right, down = places[..., :1] - x, places[..., 1:] - y  # [..., corners]
-    share = np.clip((right * to_x + down * to_y) / (to_x**2 + to_y**2), 0, 1)
-    nearest = np.hypot(right - share * to_x, down - share * to_y).min(axis=-1, keepdims=True)
-    # A ray to the right crosses an odd number of sides if it begins inside.
-    crosses = (down >= 0) != (down >= to_y)
-    ahead = (right * to_y < down * to_x) == (to_y > 0)
-    inside = (crosses & ahead).sum(-1, keepdims=True) % 2 == 1
-    return np.where(inside, -nearest, nearest)
+    return outside_polygon(places, *(reach * np.stack([np.cos(angles), np.sin(angles)])).astype(np.float32))

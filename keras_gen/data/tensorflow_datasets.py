@@ -3,9 +3,8 @@
 Where a data set has no validation split of its own, the last images of ``train`` serve: 5,000 of MNIST, Fashion-MNIST and
 CIFAR-10. ``binarized_mnist`` has its own 50,000 / 10,000 / 10,000 (Larochelle and Murray 2011).
 
-``anime_faces_64_subset`` (2,500 drawn faces, 250 of them for validation, and 250 for the test; labels are hair colours) and
 ``tiny_imagenet_10_subset`` (10 of Tiny-ImageNet's classes: 500 images each, 50 of them for validation; its validation images are
-the test) have no builder: they load where they lie prepared, and their pictures, which belong to others, stay there.
+the test) has no builder: it loads where it lies prepared, and its pictures, which belong to others, stay there.
 """
 
 import functools
@@ -67,13 +66,6 @@ load_mnist = functools.partial(_load, "mnist", GREY, _HELD_OUT)
 load_fashion_mnist = functools.partial(_load, "fashion_mnist", GREY, _HELD_OUT)
 load_cifar10 = functools.partial(_load, "cifar10", ImageSpec(32, 32, 3), _HELD_OUT)
 load_binarized_mnist = functools.partial(_load, "binarized_mnist", ImageSpec(28, 28, 1, levels=2), _OWN)
-load_anime_faces_64_subset = functools.partial(
-    _load,
-    "anime_faces_64_subset",
-    ImageSpec(64, 64, 3),
-    {"train": "train[:-250]", "validation": "train[-250:]", "test": "test"},
-    label="hair",
-)
 load_tiny_imagenet_10_subset = functools.partial(
     _load,
     "tiny_imagenet_10_subset",

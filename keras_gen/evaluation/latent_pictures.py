@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture
 from keras_gen.evaluation import latent, latent_arithmetic, latent_attributes
+from keras_gen.evaluation.captions import caption_walk
 from keras_gen.evaluation.latent import at_least
 from keras_gen.loading import load
 
@@ -35,6 +36,17 @@ def interpolate(
     images = latent.interpolation(model, pairs, steps, path=path, seed=seed, **model.parsed_conditions(conditions))
     save_picture(image_grid(np.concatenate(images), columns=steps), out)
     return f"{pairs} {latent.path_of(model, path)} walks of {steps} steps between draws of seed {seed}, one a row"
+
+
+def captions(
+    run: Location, out: Location, *, first: str, second: str, rows: int = 6, steps: int = 8, seed: int = 0
+) -> str:
+    """Walks from one sentence to another, the noise of a row the same; see ``captions.caption_walk``."""
+    model, rows = _model(run, out), at_least("rows", rows, 1)
+    check_grid(rows * at_least("steps", steps, 2), model.image_spec, steps)
+    images = caption_walk(model, [first] * rows, [second] * rows, steps, seed)
+    save_picture(image_grid(np.concatenate(images), model.image_spec, columns=steps), out)
+    return f"{rows} draws of seed {seed} on the way from {first!r} to {second!r}, one a row"
 
 
 def traverse(

@@ -10,6 +10,8 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
 from keras_gen.core.pictures import image_grid, save_picture, stacked
 from keras_gen.evaluation import latent
+from keras_gen.evaluation.caption_pictures import caption_pictures
+from keras_gen.evaluation.captions import caption_of
 from keras_gen.evaluation.memorisation import nearest_training_images
 from keras_gen.evaluation.subject import Subject
 from keras_gen.evaluation.translation import source_of
@@ -26,10 +28,12 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
     means = model.image_spec.levels == 2 and hasattr(model, "decode") and not model.draws_in_order
     shows = "the decoder's means" if means else "samples"
     if source_of(model) is None:
-        drawn = {"samples": (_samples(model, seed), f"{shows} of the first 100 noise draws of seed {seed}")}
+        drawn = {"samples": (_samples(subject), f"{shows} of the first 100 noise draws of seed {seed}")}
     else:
         grid = image_grid(fakes[: COLUMNS**2], test.image_spec, columns=COLUMNS)
         drawn = {"samples": (grid, f"the model's images of {test.split} sources"), **translation_pictures(subject)}
+    if caption_of(model):
+        drawn |= caption_pictures(subject)
     drawn["real_and_fake"] = (
         stacked(
             [image_grid(images[: 3 * COLUMNS], test.image_spec, columns=COLUMNS) for images in (subject.reals, fakes)]
@@ -81,9 +85,9 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
     return {name: {"file": f"pictures/{name}.png", "shows": text} for name, (_, text) in drawn.items()}
 
 
-def _samples(model: Any, seed: int) -> Image.Image:
-    noise, conditions = draw(model.noise_spec(), COLUMNS**2, seed), model.shown_conditions(COLUMNS**2, seed)
-    return image_grid(latent.render(model, noise, conditions), columns=COLUMNS)
+def _samples(subject: Subject) -> Image.Image:
+    noise = draw(subject.model.noise_spec(), COLUMNS**2, subject.seed)
+    return image_grid(latent.render(subject.model, noise, subject.shown_conditions(COLUMNS**2)), columns=COLUMNS)
 
 
 def _temperatures(model: Any, seed: int) -> Image.Image:

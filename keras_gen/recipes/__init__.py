@@ -99,6 +99,19 @@ for _module, _classes in {
         "classifier_mnist": "ClassifierMNIST",
         "classifier_cifar10": "ClassifierCIFAR10",
         "classifier_anime_hair": "ClassifierAnimeHair",
+        "classifier_anime_eyes": "ClassifierAnimeEyes",
+        "classifier_shapes": "ClassifierShapes",
+    },
+    "text_encoder": {
+        "text_encoder_shapes": "TextEncoderShapes",
+        "text_encoder_anime_faces": "TextEncoderAnimeFaces",
+        "text_encoder_flickr8k": "TextEncoderFlickr8k",
+    },
+    "text_to_image": {
+        "text_to_image_shapes": "TextToImageShapes",
+        "text_to_image_shape_pairs": "TextToImageShapePairs",
+        "text_to_image_anime_faces": "TextToImageAnimeFaces",
+        "text_to_image_flickr8k": "TextToImageFlickr8k",
     },
 }.items():
     for _name, _class in _classes.items():
