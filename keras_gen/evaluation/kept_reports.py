@@ -26,6 +26,12 @@ PICTURES = (
     "traversals",
     "latent_kl",
     "temperatures",
+    "translations",
+    "drawings",
+    "translations_ba",
+    "cycles",
+    "captions",
+    "caption_walks",
 )
 Report = dict[str, Any]
 

@@ -170,5 +170,7 @@ def _each_seed(reports: Sequence[dict[str, Any]]) -> list[str]:
 def _notes_and_pictures(name: str, folder: Path, link: str) -> list[str]:
     notes = folder / f"{name}.md"
     lines = [read_text(notes).strip(), ""] if notes.is_file() else []
-    drawn = [key for key in ("samples", "curves") if (folder / f"{name}-{key}.png").is_file()]
+    # Of what a model was given beside what it made of it, where there is such a picture.
+    firsts = [key for key in ("translations", "captions", "samples") if (folder / f"{name}-{key}.png").is_file()]
+    drawn = [*firsts[:1], *(key for key in ("curves",) if (folder / f"{name}-{key}.png").is_file())]
     return lines + [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in drawn]

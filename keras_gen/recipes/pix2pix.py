@@ -9,6 +9,7 @@ import keras_gen as kg
 from keras_gen.recipes.recipe import (
     Augmentation,
     Cost,
+    Expected,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -49,6 +50,7 @@ class Pix2PixShapes(Pix2PixRecipe):
     """
 
     cost = Cost(7)
+    expected = Expected("psnr", 27.3, "dB")
 
     data: str = "drawn_shapes"
     epochs: PositiveInt = 24
