@@ -203,6 +203,33 @@ def sample(
     return Path(out)
 
 
+def draw_preset(name: str, n: int, seed: int, out: str | os.PathLike) -> Path | None:
+    """As ``sample`` of a preset. What has to be given, a source or a sentence, comes from the preset's test data, sources above
+    what is made of them; None where those data are not on this machine.
+    """
+    from keras_gen import presets
+    from keras_gen.core.inputs import Images
+    from keras_gen.core.pictures import check_png, image_grid, save_picture, stacked
+    from keras_gen.data import load as load_data
+    from keras_gen.loading import load
+
+    model = load(f"preset:{name}")
+    kinds = {key: kind for key, kind in model.condition_spec().items() if kind.defaults(1) is None}
+    if not kinds:
+        return sample(f"preset:{name}", n, seed, out)
+    check_png(out)
+    try:
+        test = load_data(presets.card(name)["run"]["settings"]["data"], "test")
+    except InvalidInput:
+        return None
+    n = min(integer("n", n, 1), len(test))
+    given, columns = {key: test.features[key][:n] for key in kinds}, max(1, round(n**0.5))
+    sides = [(given[key], kind.spec) for key, kind in kinds.items() if isinstance(kind, Images)]
+    sides.append((model.sample(n, seed, **given), model.image_spec))
+    save_picture(stacked([image_grid(images, spec, columns=columns) for images, spec in sides]), out)
+    return Path(out)
+
+
 def evaluate(
     target: str | os.PathLike,
     *,

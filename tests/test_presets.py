@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 import keras_gen as kg
 from keras_gen import preset_making as making
@@ -27,13 +28,17 @@ def test_a_preset_draws_and_scores_as_its_card_says(name):
     card = presets.card(name)
     model = kg.load(f"preset:{name}")
     assert type(model).__name__ == card["report"]["model"]["class"] and model.dtype_policy.name == "float32"
-    if model.noise_spec():
+    wanted = [key for key, kind in model.condition_spec().items() if kind.defaults(1) is None]
+    if model.noise_spec() and not wanted:
         images = model.sample(4, seed=1)
         assert images.shape == (4, *model.image_spec.shape) and len(np.unique(images)) > 1
     source = card["run"]["settings"]["data"]
-    if source != "digits" and "TFDS_DATA_DIR" not in os.environ:
+    if source not in ("digits", "drawn_shapes") and "TFDS_DATA_DIR" not in os.environ:
         pytest.skip(f"{source} is not here: set TFDS_DATA_DIR to measure this preset")
     data = {split: kg.data.load(source, split) for split in ("train", "test")}
+    if wanted:
+        images = model.sample(4, seed=1, **{key: data["test"].features[key][:4] for key in wanted})
+        assert images.shape == (4, *model.image_spec.shape) and len(np.unique(images)) > 1
     found = making.measured_check(model, data, card["check"]["metric"])["check"]
     assert found["line"] == card["check"]["line"]
     assert found["value"] == pytest.approx(card["check"]["value"], rel=1e-3)
@@ -100,6 +105,21 @@ def test_a_run_becomes_a_preset_that_every_command_takes(run, tmp_path):
     assert report["epochs"] == 2 and report["command"] == card["run"]["command"]
     assert report["metrics"][0]["value"] == pytest.approx(card["report"]["metrics"][0]["value"])
     assert (made / "artifact" / "onnx" / "sample.onnx").is_file()
+
+
+def test_presets_that_are_shown_images_are_drawn_where_those_are(tmp_path, monkeypatch):
+    from keras_gen import runner
+
+    drawn = runner.draw_preset("pix2pix_shapes", 4, 0, tmp_path / "shapes.png")
+    with Image.open(drawn) as picture:
+        assert picture.height > 1.9 * picture.width  # sources above, images below
+
+    def missing(name, split):
+        raise kg.InvalidInput(f"{name} is not here")
+
+    monkeypatch.setattr("keras_gen.data.load", missing)
+    assert runner.draw_preset("pix2pix_shapes", 4, 0, tmp_path / "none.png") is None
+    assert not (tmp_path / "none.png").exists()
 
 
 def test_what_is_no_preset_is_said(run, tmp_path, monkeypatch):
