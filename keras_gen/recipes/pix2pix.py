@@ -127,6 +127,7 @@ class ColorizeCIFAR10(CIFAR10Pix2PixRecipe):
     """
 
     cost = Cost(30)
+    expected = Expected("accuracy_translated", 0.896)
 
     data: str = "colorize:cifar10"
     predicts: Literal["image", "colour"] = "colour"
