@@ -168,10 +168,17 @@ def test_the_first_ten_dimensions_are_walked_unless_told():
 
 
 def test_every_model_with_a_latent_is_walked_and_every_other_refused():
+    def sentence(model):
+        return {name: "bar first" for name in model.condition_spec() if name == "caption"}
+
     tools = (
-        lambda model: latent.interpolation(model, 2, 3),
-        lambda model: latent.traversal(model, [0, 1], 3),
-        lambda model: arithmetic(model, [0, 1], [2, 3], [4, 5], **dict.fromkeys(model.condition_spec(), 1)).block,
+        lambda model: latent.interpolation(model, 2, 3, **sentence(model)),
+        lambda model: latent.traversal(model, [0, 1], 3, **sentence(model)),
+        lambda model: (
+            arithmetic(
+                model, [0, 1], [2, 3], [4, 5], **{**dict.fromkeys(model.condition_spec(), 1), **sentence(model)}
+            ).block
+        ),
     )
     seen = set()
     for case in CASES:

@@ -321,9 +321,9 @@ def test_recipes_say_what_data_they_want_and_how_rates_fall():
     data = load("drawn_shapes")
     model = recipe.model_for(data, 100)
     assert model.predicts == "colour" and model.adversarial_weight == 1.0
-    for optimizer in model.optimizer.optimizers:
+    for optimizer, rate in zip(model.optimizer.optimizers, (5e-4, 2e-4), strict=True):
         assert [float(optimizer._learning_rate(step)) for step in (0, 50, 75, 100)] == pytest.approx(
-            [2e-4, 2e-4, 1e-4, 0.0]
+            [rate, rate, rate / 2, 0.0]
         )
     cycle = build("cycle_gan_maps", {"width": 1}).network(data.image_spec, data.image_spec)
     assert (cycle.adversarial_weight, cycle.order, cycle.pool_size) == (2.0, "generator_first", 50)

@@ -390,6 +390,6 @@ def test_every_way_in_wants_sources_as_they_are(way):
 
 
 def test_a_graph_wants_sources_of_their_dtype():
-    graph = tf.function(pix2pix(), input_signature=[tf.TensorSpec((None, 8, 8, 1))])
+    graph = tf.function(pix2pix(), autograph=False, input_signature=[tf.TensorSpec((None, 8, 8, 1))])
     with pytest.raises(kg.InvalidInput, match=r"float32 \[None, 8, 8, 1\]; wanted sources"):
         graph.get_concrete_function()
