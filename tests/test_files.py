@@ -189,7 +189,7 @@ def test_the_loser_is_told_who_holds_the_folder_and_a_dead_holder_lets_go(holder
 
 def test_a_lock_is_one_however_often_it_is_taken(tmp_path):
     """Threads that take, hold and leave it as fast as they can: never two at once, nothing left behind."""
-    inside, most, refused = [], [], []
+    inside, most = [], []
     deadline = time.monotonic() + 120
 
     def contend():
@@ -202,14 +202,14 @@ def test_a_lock_is_one_however_often_it_is_taken(tmp_path):
                     taken += 1
                     inside.pop()
             except InvalidInput:
-                refused.append(1)
+                continue
 
     threads = [threading.Thread(target=contend) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == [1] * 160 and refused and not os.listdir(tmp_path)
+    assert most == [1] * 160 and not os.listdir(tmp_path)
 
 
 def test_without_locks_a_warning_says_so(tmp_path, monkeypatch, caplog):
