@@ -209,7 +209,7 @@ def draw_preset(name: str, n: int, seed: int, out: str | os.PathLike) -> Path | 
     """
     from keras_gen import presets
     from keras_gen.core.inputs import Images
-    from keras_gen.core.pictures import check_png, image_grid, save_picture, stacked
+    from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture, stacked
     from keras_gen.data import load as load_data
     from keras_gen.loading import load
 
@@ -224,6 +224,7 @@ def draw_preset(name: str, n: int, seed: int, out: str | os.PathLike) -> Path | 
         return None
     n = min(integer("n", n, 1), len(test))
     given, columns = {key: test.features[key][:n] for key in kinds}, max(1, round(n**0.5))
+    check_grid(n, model.image_spec, columns)
     sides = [(given[key], kind.spec) for key, kind in kinds.items() if isinstance(kind, Images)]
     sides.append((model.sample(n, seed, **given), model.image_spec))
     save_picture(stacked([image_grid(images, spec, columns=columns) for images, spec in sides]), out)
