@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras_gen  # noqa: F401, I001  before TensorFlow, whose banners it leaves out
+import keras
 import pytest
 import tensorflow as tf
 
@@ -23,6 +24,21 @@ def pytest_runtest_makereport(item, call):
     report = yield
     report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
     return report
+
+
+@pytest.fixture(autouse=True)
+def settings_of_keras():
+    """Each test leaves Keras' settings as it found them.
+
+    Keras makes its policy from the float type when it is first asked for one, which after ``clear_session`` may be inside
+    of a test that has changed that type.
+    """
+    settings = keras.config
+    before = settings.floatx(), settings.image_data_format(), settings.dtype_policy()
+    yield
+    settings.set_floatx(before[0])
+    settings.set_image_data_format(before[1])
+    settings.set_dtype_policy(before[2])
 
 
 @pytest.fixture(scope="session")
