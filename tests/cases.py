@@ -36,8 +36,11 @@ class Case:
         return model
 
     def shaken(self):
-        """A model whose images vary as a trained one's do: every weight moved at random."""
-        model = self.build()
+        """A model whose images vary as a trained one's do."""
+        return self.shake(self.build())
+
+    def shake(self, model):
+        """The model, every kernel moved at random."""
         generator = np.random.default_rng(0)
         for variable in model.variables:
             if "kernel" in variable.path:
@@ -662,7 +665,7 @@ CASES = (
         ),
         optimizers=2,
         falling="cycle_loss",
-        sgd_rate=1e-4,
+        sgd_rate=3e-5,
     ),
     Case(
         "text_to_image",

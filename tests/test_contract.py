@@ -1,8 +1,13 @@
-"""What every model promises, written once and run on each of ``cases.CASES``."""
+"""What every model promises, written once and run on each of ``cases.CASES``, case by case.
 
+Tracing a training step is what takes the time here, so one run of each case (``run``) serves all that look at a trained model.
+"""
+
+import dataclasses
 import inspect
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +21,8 @@ from keras_gen.training.checkpoints import Checkpoints, found, load_latest
 
 # GatedPixelCNN's compiled SavedModel is verified whole.
 DEEP = (kg.PixelCNN, kg.PixelRNN, kg.PixelCNNPlusPlus, kg.PixelVAE)
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
+# One scope for all of a case's tests: pytest then runs them together, and ``run`` and ``shaken`` are made once.
+every_case = pytest.mark.parametrize("case", CASES, ids=str, scope="module")
 
 
 def weights_of(model):
@@ -29,6 +35,39 @@ def assert_same(left, right):
     assert len(left) == len(right)
     for one, other in zip(left, right):
         np.testing.assert_array_equal(one, other)
+
+
+@dataclasses.dataclass
+class Run:
+    """Twelve epochs of a case, with a checkpoint after the sixth."""
+
+    model: keras.Model
+    history: dict[str, list[float]]
+    folder: Path
+    halfway: list[np.ndarray]
+    final: list[np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def run(case, tmp_path_factory):
+    """A run of ``case``. Tests may change its model: what they compare with was written down before."""
+    # A run resumes in a process of its own, where Keras counts layers' names from the start, as it did for the straight one:
+    # TensorFlow's optimizer of graphs orders sums by names, and 9 does not come before 10.
+    keras.utils.clear_session()
+    folder = tmp_path_factory.mktemp("run")
+    model = case.build(lambda: keras.optimizers.Adam(2e-3, beta_1=0.5))
+    halfway = []
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: halfway.extend(weights_of(model) if e == 5 else []))
+    watching = [Checkpoints(folder, epochs=12, every=6), note]
+    history = model.fit(case.data(64), batch_size=16, epochs=12, verbose=0, callbacks=watching).history
+    found(folder)[-1].unlink()  # as if the run had been stopped after its sixth epoch
+    return Run(model, history, folder, halfway, weights_of(model))
+
+
+@pytest.fixture(scope="module")
+def shaken(case):
+    """A model that no test may change."""
+    return case.shaken()
 
 
 def close_images(left, right):
@@ -59,21 +98,20 @@ def test_config_round_trip(case):
 
 
 @every_case
-def test_saved_and_reloaded_model_takes_the_identical_next_step(case, tmp_path):
-    model = case.build()
-    images = case.data(32)
-    model.fit(images, batch_size=8, epochs=1, verbose=0)
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    assert_same(weights_of(model), weights_of(again))
-    for each in (model, again):
-        each.fit(images, batch_size=8, epochs=2, initial_epoch=1, verbose=0)
-    assert_same(weights_of(model), weights_of(again))
+def test_saved_and_reloaded_model_takes_the_identical_next_step(case, run):
+    """So a run that was stopped and resumed equals an uninterrupted one: a checkpoint is what ``model.save`` writes."""
+    keras.utils.clear_session()
+    resumed, epoch = load_latest(run.folder, like=run.model)
+    assert epoch == 6
+    assert_same(run.halfway, weights_of(resumed))
+    assert_same(run.halfway, weights_of(keras.models.load_model(found(run.folder)[-1])))
+    resumed.fit(case.data(64), batch_size=16, epochs=12, initial_epoch=epoch, verbose=0)
+    assert_same(run.final, weights_of(resumed))
 
 
 @every_case
-def test_a_seed_gives_the_same_images_whatever_the_batch_size(case):
-    model, given = case.shaken(), case.conditions(20)
+def test_a_seed_gives_the_same_images_whatever_the_batch_size(case, shaken):
+    model, given = shaken, case.conditions(20)
     first_7 = {name: values[:7] for name, values in given.items()}
     images = model.sample(20, seed=3, **given)
     assert images.shape == (20, *case.spec.shape) and images.dtype == np.uint8
@@ -86,8 +124,8 @@ def test_a_seed_gives_the_same_images_whatever_the_batch_size(case):
 
 
 @every_case
-def test_generate_is_pure(case):
-    model = case.shaken()
+def test_generate_is_pure(case, shaken):
+    model = shaken
     given = draw({**model.noise_spec(), **model.condition_spec()}, 6, seed=1)
     before = weights_of(model)
     first = np.asarray(model.generate(given, given))
@@ -99,9 +137,8 @@ def test_generate_is_pure(case):
 
 
 @every_case
-def test_loss_falls_on_a_tiny_set(case):
-    model = case.build(lambda: keras.optimizers.Adam(2e-3, beta_1=0.5))
-    history = model.fit(case.data(64), batch_size=16, epochs=12, verbose=0).history[case.falling]
+def test_loss_falls_on_a_tiny_set(case, run):
+    history = run.history[case.falling]
     assert history[-1] < 0.95 * history[0]
 
 
@@ -129,25 +166,8 @@ def test_two_replicas_equal_one(case, two_replicas):
 
 
 @every_case
-def test_stopped_and_resumed_equals_uninterrupted(case, tmp_path):
-    images = case.data(48)
-    # A run resumes in a process of its own, where Keras counts layers' names from the start, as it did for the straight one:
-    # TensorFlow's optimizer of graphs orders sums by names, and 9 does not come before 10.
-    keras.utils.clear_session()
-    straight = case.build()
-    straight.fit(images, batch_size=8, epochs=4, verbose=0, callbacks=[Checkpoints(tmp_path, epochs=4, every=2)])
-    found(tmp_path)[-1].unlink()  # as if the run had been stopped after its second epoch
-    keras.utils.clear_session()
-    resumed, epoch = load_latest(tmp_path, like=straight)
-    assert epoch == 2
-    resumed.fit(images, batch_size=8, epochs=4, initial_epoch=epoch, verbose=0)
-    assert_same(weights_of(straight), weights_of(resumed))
-
-
-@every_case
-def test_exports_agree_and_a_tampered_one_is_refused(case, tmp_path):
-    model = case.shaken()
-    model.fit(case.data(32), batch_size=8, verbose=0)
+def test_exports_agree_and_a_tampered_one_is_refused(case, run, tmp_path):
+    model = case.shake(run.model)
     manifest = model.export(tmp_path / "artifact", format=["saved_model", "onnx"])
     assert set(manifest["parity"]) == {"saved_model", "onnx"}
     for endpoints in manifest["parity"].values():
