@@ -682,6 +682,7 @@ CASES = (
             width=4,
             generator_width=5,
             projection=6,
+            normalized_text=True,
             encoder_maps=(6, 5, 7),
             encoder_features=8,
             ema_decay=0.9,

@@ -49,11 +49,18 @@ def _leaky(x: Any) -> Any:
 
 
 def text_generator(
-    spec: ImageSpec, latent_dim: int, features: int, width: int = 128, projection: int = 128
+    spec: ImageSpec,
+    latent_dim: int,
+    features: int,
+    width: int = 128,
+    projection: int = 128,
+    normalized_text: bool = False,
 ) -> keras.Model:
     """Noise ``[b, latent_dim]`` and an embedded caption ``[b, features]`` to images ``[b, h, w, c]`` in ``[-1, 1]``.
 
-    ``width``: maps before the last layer, doubled at every layer towards the noise.
+    ``width``: maps before the last layer, doubled at every layer towards the noise. ``normalized_text``: whether the projected
+    caption is normalized over the batch, as the discriminator's is; the paper's is not. Where embeddings vary less than the
+    noise does (an encoder needs them no larger than its margin asks), the generator is else slow to see them.
     """
     latent_dim, features, width, projection = sizes(
         latent_dim=latent_dim, features=features, width=width, projection=projection
@@ -61,7 +68,8 @@ def text_generator(
     stages = spec.halvings()
     height, breadth, maps = spec.height >> stages, spec.width >> stages, width << (stages - 1)
     z, embedding = keras.Input((latent_dim,), name="z"), keras.Input((features,), name="embedding")
-    text = _leaky(layers.Dense(projection, kernel_initializer=_init())(embedding))
+    text = layers.Dense(projection, use_bias=not normalized_text, kernel_initializer=_init())(embedding)
+    text = _leaky(_normalized(text) if normalized_text else text)
     x = layers.Concatenate()([text, z])
     x = layers.Dense(height * breadth * maps, use_bias=False, kernel_initializer=_init())(x)
     x = _normalized(layers.Reshape((height, breadth, maps))(x))

@@ -24,6 +24,8 @@ class TextToImageRecipe(AdversarialRecipe):
     generator_width: PositiveInt = 32
     # What either network projects the embedded caption to.
     projection: PositiveInt = 64
+    # Not the paper's; these encoders' embeddings vary a tenth as much as the noise does.
+    normalized_text: bool = True
     # CLS: whether real images with captions of others are rejected too.
     matching: bool = True
     # INT: whether the generator is also paid for means of two captions.
@@ -37,8 +39,8 @@ class TextToImageRecipe(AdversarialRecipe):
 
     def network(self, spec: "kg.ImageSpec", length: int | None = None) -> "kg.TextToImageGAN":
         """The model with the encoder that ``encoder`` names, for captions of this length."""
-        names = ("latent_dim", "width", "generator_width", "projection", "matching", "mixing", "mixed_weight")
-        own = {name: getattr(self, name) for name in (*names, "captions_averaged")}
+        names = ("latent_dim", "width", "generator_width", "projection", "normalized_text", "matching", "mixing")
+        own = {name: getattr(self, name) for name in (*names, "mixed_weight", "captions_averaged")}
         return kg.TextToImageGAN(
             spec, encoder=self._encoder(spec, length), length=length, **own, **self.model_options()
         )

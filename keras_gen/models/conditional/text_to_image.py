@@ -52,6 +52,7 @@ class TextToImageGAN(AdversarialModel):
         captions_averaged: of how many captions of an image the mean embedding is taken, where the batch holds several.
         width, generator_width: maps of the discriminator's first layer, and of the generator's last but one.
         projection: what both networks project the embedding to.
+        normalized_text: whether the generator normalizes its projection as the discriminator does, see ``text_generator``.
         encoder_maps, encoder_features: of the untrained encoder.
         **kwargs: turns, order and average, see ``AdversarialModel``; ``seed``, ``dtype``, ``name``.
     """
@@ -74,6 +75,7 @@ class TextToImageGAN(AdversarialModel):
         width: int = 64,
         generator_width: int = 128,
         projection: int = 128,
+        normalized_text: bool = False,
         encoder_maps: Sequence[int] = MAPS,
         encoder_features: int = FEATURES,
         **kwargs: Any,
@@ -85,7 +87,7 @@ class TextToImageGAN(AdversarialModel):
         )
         self.encoder_maps = integers("encoder_maps", encoder_maps, 1)
         self.encoder_features = integer("encoder_features", encoder_features, 1)
-        self.matching, self.mixing = bool(matching), bool(mixing)
+        self.matching, self.mixing, self.normalized_text = bool(matching), bool(mixing), bool(normalized_text)
         self.mixed_weight = number("mixed_weight", mixed_weight, 0.0)
         if isinstance(encoder, TextEncoder):
             length = encoder.length if length is None else length
@@ -105,7 +107,7 @@ class TextToImageGAN(AdversarialModel):
             self.encoder = checked_network(encoder, "encoder", (length,), (-1,))
             features = self.encoder.output_shape[-1]
             generator = generator or text_generator(
-                spec, self.latent_dim, features, self.generator_width, self.projection
+                spec, self.latent_dim, features, self.generator_width, self.projection, self.normalized_text
             )
             discriminator = discriminator or text_discriminator(spec, features, self.width, self.projection)
         self.encoder.trainable = False
@@ -124,7 +126,7 @@ class TextToImageGAN(AdversarialModel):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         names = ("latent_dim", "matching", "mixing", "mixed_weight", "captions_averaged", "width", "generator_width")
-        names += ("projection", "encoder_maps", "encoder_features")
+        names += ("projection", "normalized_text", "encoder_maps", "encoder_features")
         networks = ("encoder", "image_encoder", "generator", "discriminator")
         return {
             **super().get_config(),
