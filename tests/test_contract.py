@@ -57,7 +57,9 @@ def run(case, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     model = case.build(lambda: keras.optimizers.Adam(2e-3, beta_1=0.5))
     halfway = []
-    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: halfway.extend(weights_of(model) if e == 5 else []))
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda e, logs: halfway.extend(weights_of(model) if e == 5 else [])
+    )
     watching = [Checkpoints(folder, epochs=12, every=6), note]
     history = model.fit(case.data(64), batch_size=16, epochs=12, verbose=0, callbacks=watching).history
     found(folder)[-1].unlink()  # as if the run had been stopped after its sixth epoch
