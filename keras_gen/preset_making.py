@@ -26,7 +26,7 @@ def make(run: str | os.PathLike, name: str | None = None, *, download: bool = Fa
     A preset of that name is replaced once the new one is whole.
 
     Raises:
-        InvalidInput: no run, a name that is no plain word, or a file above ``LARGEST`` bytes.
+        InvalidInput: no run, a name that is no plain word, data that may not be passed on, or a file above ``LARGEST`` bytes.
         OutputFailed: the package's folder is not writable.
     """
     from keras_gen.data import load as load_data
@@ -39,13 +39,18 @@ def make(run: str | os.PathLike, name: str | None = None, *, download: bool = Fa
     name = name or record["recipe"]
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise InvalidInput(f"A preset cannot be called {name!r}; give a word of small letters, digits and underscores.")
+    data = {split: load_data(record["settings"]["data"], split, download=download) for split in ("train", "test")}
+    if not data["train"].redistributable:
+        raise InvalidInput(
+            f"{run} was trained on {data['train'].name}, whose terms do not let what is made of it be passed on; a package takes "
+            "no preset of it. Its numbers can be kept: keras-gen results."
+        )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{name}.keras"
         write_preset(load(run), file)
         size = _checked_size(file, name)
         facts = {"preset": {"name": name, "bytes": size, "sha256": sha256(file)}}
         report = evaluate(run, model=file, about=facts, download=download)
-        data = {split: load_data(record["settings"]["data"], split, download=download) for split in ("train", "test")}
         check = measured_check(load(file), data)
         with written_beside(presets.FOLDER / file.name) as beside:
             shutil.copyfile(file, beside)

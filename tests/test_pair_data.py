@@ -281,6 +281,7 @@ def test_two_classes_as_two_sets():
     np.testing.assert_array_equal(part.images, of.images[of.features["label"] == 8])
     other = data.load("reverse:unpaired_classes:digits?source=3&image=8")
     np.testing.assert_array_equal(other.images, part.features["source"])
+    assert set(part.features) == {"image", "source"} and part.label_names is None and part.redistributable
 
 
 @pytest.mark.parametrize(
@@ -405,5 +406,6 @@ def test_the_real_data_sets(name, sizes):
     for split, size in zip(SPLITS, sizes):
         part = data.load(name, split)
         assert size in (None, len(part)) and part.source_spec == part.image_spec
+        assert not part.redistributable and not part.first(1).reversed().redistributable
     if part.paired:  # maps are paler than photographs
         assert part.features["source"].mean() > part.images.mean() + 50

@@ -1,5 +1,6 @@
 """Trained models that come with the package: what ships is what was measured, and how one is made."""
 
+import dataclasses
 import json
 import os
 import re
@@ -11,8 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import keras_gen as kg
+from keras_gen import data, presets
 from keras_gen import preset_making as making
-from keras_gen import presets
 from keras_gen.cli import main
 from keras_gen.core.files import sha256
 
@@ -105,6 +106,14 @@ def test_a_run_becomes_a_preset_that_every_command_takes(run, tmp_path):
     assert report["epochs"] == 2 and report["command"] == card["run"]["command"]
     assert report["metrics"][0]["value"] == pytest.approx(card["report"]["metrics"][0]["value"])
     assert (made / "artifact" / "onnx" / "sample.onnx").is_file()
+
+
+def test_what_data_may_not_be_passed_on_makes_no_preset(run, tmp_path, monkeypatch):
+    whole = data.load
+    monkeypatch.setattr(data, "load", lambda *a, **k: dataclasses.replace(whole(*a, **k), redistributable=False))
+    result = invoke("preset", "make", run, "--name", "tiny")
+    assert result.exit_code == 2 and "was trained on digits, whose terms do not let" in result.output
+    assert not (tmp_path / "presets").exists() and not (run / "report.json").exists()
 
 
 def test_presets_that_are_shown_images_are_drawn_where_those_are(tmp_path, monkeypatch):

@@ -87,6 +87,16 @@ def test_three_seeds_are_one_row_with_mean_and_spread(run, tmp_path):
     assert f"| {PRECISION} | 0.6907 | 0.6907 | 0.6907 |" in text and "n seeds`, the sample standard deviation" in text
 
 
+def test_of_data_that_may_not_be_passed_on_numbers_alone_are_kept(run, tmp_path):
+    kept, out, folder = tmp_path / "results", tmp_path / "RESULTS.md", run(0, 8.0)
+    report = json.loads((folder / "report.json").read_text())
+    report["data"]["redistributable"] = False
+    (folder / "report.json").write_text(json.dumps(report))
+    update([folder], kept, out)
+    assert files(kept) == ["dcgan_mnist.json"] and not list(kept.glob("*samples*"))
+    assert "8.00" in out.read_text() and "samples.png" not in out.read_text()
+
+
 def test_a_run_measured_again_replaces_its_own_seed(run, tmp_path):
     kept = tmp_path / "results"
     update([run(1, 2.0), run(3, 4.0)], kept, None)

@@ -32,6 +32,8 @@ class ImageData:
         paired: whether source i belongs to image i. Otherwise the two are sets of their own, of any lengths: an epoch is as
             long as the longer one, and training meets each in an order of its own.
         truth_known: of unpaired sets: rows still belong together, which nothing is trained with but all can be measured by.
+        redistributable: whether its terms let its pictures be shown and passed on. Of other data, numbers alone are kept:
+            ``keras-gen results`` leaves the pictures out, and what was trained on it becomes no preset.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ImageData:
     source_spec: ImageSpec | None = None
     paired: bool = True
     truth_known: bool = False
+    redistributable: bool = True
 
     def __post_init__(self):
         if not isinstance(self.features, Mapping) or "image" not in self.features:

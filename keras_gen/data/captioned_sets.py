@@ -2,8 +2,10 @@
 
 ``anime_faces_64_subset`` (2,500 drawn faces, 250 of them for validation, and 250 for the test): the tags are the captions, labels
 are the colours of hair, or with ``?label=eyes`` of eyes. ``flickr8k_64`` (Hodosh et al. 2013): 5,997 photographs, and 1,000 each
-for validation and test, five captions each. Pictures of both belong to others, and stay there.
+for validation and test, five captions each. Pictures of both belong to others, and stay there (``redistributable``).
 """
+
+import dataclasses
 
 import numpy as np
 
@@ -32,7 +34,7 @@ def load_anime_faces(argument: str, split: str, download: bool = False) -> Image
         "label": whole[label].astype(np.int64),
     }
     told = name if label == "hair" else f"{name}?label={label}"
-    return ImageData(told, split, SPEC, features, tuple(info.features[label].names))
+    return ImageData(told, split, SPEC, features, tuple(info.features[label].names), redistributable=False)
 
 
 def load_flickr8k(argument: str, split: str, download: bool = False) -> ImageData:
@@ -42,9 +44,9 @@ def load_flickr8k(argument: str, split: str, download: bool = False) -> ImageDat
     whole, _ = whole_split("flickr8k_64", split, download)
     texts = whole["captions"]
     texts = texts.to_list() if hasattr(texts, "to_list") else texts.tolist()
-    return with_captions(
-        "flickr8k_64", split, whole["image"].astype(np.uint8), [[t.decode() for t in row] for row in texts]
-    )
+    images = whole["image"].astype(np.uint8)
+    made = with_captions("flickr8k_64", split, images, [[text.decode() for text in row] for row in texts])
+    return dataclasses.replace(made, redistributable=False)
 
 
 def with_captions(name: str, split: str, images: np.ndarray, texts: list[list[str]]) -> ImageData:

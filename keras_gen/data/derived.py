@@ -115,7 +115,7 @@ def unpaired_classes(argument: str, split: str, download: bool = False) -> Image
         if not len(sides[side]):
             raise InvalidInput(f"{of.name} ({split}) holds no image of {names[number]!r}; choose other classes.")
     name = f"unpaired_classes:{of.name}?source={called['source']}&image={called['image']}"
-    return ImageData(name, split, of.image_spec, sides, source_spec=of.image_spec, paired=False)
+    return dataclasses.replace(of, name=name, features=sides, label_names=None, source_spec=of.image_spec, paired=False)
 
 
 def _images(task: str, argument: str, split: str, download: bool) -> ImageData:

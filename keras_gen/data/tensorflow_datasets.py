@@ -4,7 +4,8 @@ Where a data set has no validation split of its own, the last images of ``train`
 CIFAR-10. ``binarized_mnist`` has its own 50,000 / 10,000 / 10,000 (Larochelle and Murray 2011).
 
 ``tiny_imagenet_10_subset`` (10 of Tiny-ImageNet's classes: 500 images each, 50 of them for validation; its validation images are
-the test) has no builder: it loads where it lies prepared, and its pictures, which belong to others, stay there.
+the test) has no builder: it loads where it lies prepared, and its pictures, which belong to others, stay there
+(``redistributable``).
 """
 
 import functools
@@ -53,13 +54,14 @@ def _load(
     split: str,
     download: bool = False,
     label: str = "label",
+    redistributable: bool = True,
 ) -> ImageData:
     whole, info = whole_split(name, slices[split], download)
     features, names = {"image": whole["image"].astype(np.uint8)}, None
     if label in whole:
         features["label"] = whole[label].astype(np.int64)
         names = tuple(info.features[label].names)
-    return ImageData(name, split, spec, features, names)
+    return ImageData(name, split, spec, features, names, redistributable=redistributable)
 
 
 load_mnist = functools.partial(_load, "mnist", GREY, _HELD_OUT)
@@ -71,4 +73,5 @@ load_tiny_imagenet_10_subset = functools.partial(
     "tiny_imagenet_10_subset",
     ImageSpec(64, 64, 3),
     {"train": "train[:-500]", "validation": "train[-500:]", "test": "validation"},
+    redistributable=False,
 )

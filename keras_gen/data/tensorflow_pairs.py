@@ -1,4 +1,5 @@
-"""Pairs of images through tensorflow-datasets, where they lie prepared: nobody offers these for download, and they stay there.
+"""Pairs of images through tensorflow-datasets, where they lie prepared: nobody offers these for download, and they stay there
+(``redistributable``).
 
 ``pix2pix_maps_128_subset``: 500 of the aerial photographs and street maps of Isola et al. 2017, 100 of them for the test and
 40 of the others for validation. ``camvid_256``: 701 frames of street videos with 12 classes painted in colours (Brostow et al.
@@ -32,7 +33,7 @@ def load_maps(argument: str, split: str, download: bool = False) -> ImageData:
     whole, _ = whole_split(name, slices[split], download)
     features = {"image": _reduced(whole["aerial"], size, "area"), "source": _reduced(whole["map"], size, "area")}
     spec = ImageSpec(size, size, 3)
-    return ImageData(_named(name, size, MAPS), split, spec, features, source_spec=spec)
+    return _kept_here(_named(name, size, MAPS), split, spec, features)
 
 
 def load_camvid(argument: str, split: str, download: bool = False) -> ImageData:
@@ -41,7 +42,7 @@ def load_camvid(argument: str, split: str, download: bool = False) -> ImageData:
     whole, _ = whole_split("camvid_256", split, download)
     features = {"image": _reduced(whole["photo"], size, "area"), "source": _reduced(whole["labels"], size, "nearest")}
     spec = ImageSpec(size, size, 3)
-    return ImageData(_named("camvid_256", size), split, spec, features, source_spec=spec)
+    return _kept_here(_named("camvid_256", size), split, spec, features)
 
 
 def load_dusk_to_day(argument: str, split: str, download: bool = False) -> ImageData:
@@ -61,7 +62,13 @@ def load_dusk_to_day(argument: str, split: str, download: bool = False) -> Image
         sides["source" if video == EVENING else "image"].append(some)
     features = {side: _reduced(photos[np.concatenate(rows)], size, "area") for side, rows in sides.items()}
     spec = ImageSpec(size, size, 3)
-    return ImageData(_named("camvid_dusk_to_day", size), split, spec, features, source_spec=spec, paired=False)
+    return _kept_here(_named("camvid_dusk_to_day", size), split, spec, features, paired=False)
+
+
+def _kept_here(
+    name: str, split: str, spec: ImageSpec, features: dict[str, np.ndarray], paired: bool = True
+) -> ImageData:
+    return ImageData(name, split, spec, features, source_spec=spec, paired=paired, redistributable=False)
 
 
 def _size(name: str, argument: str, whole: int = CAMVID) -> int:

@@ -1,6 +1,7 @@
 """Report files: what is read of them, and those of measured runs kept in one folder, one a recipe and seed.
 
-``<recipe>.json`` is of the lowest seed and has that run's pictures beside it; ``<recipe>-seed<N>.json`` are the others.
+``<recipe>.json`` is of the lowest seed and has that run's pictures beside it (but for its curves none of data that are not
+redistributable); ``<recipe>-seed<N>.json`` are the others.
 """
 
 import os
@@ -82,6 +83,7 @@ class _KeptModel(_Named):
 class _KeptData(_Named):
     train: int
     test: int
+    redistributable: bool = True  # said where it is not
 
 
 class _KeptVersions(_Strict):
@@ -226,7 +228,9 @@ def _write(name: str, placed: dict[Path, _Entry], old: dict[Path, Report], folde
         if source != path:
             write_json(path, {key: value for key, value in report.items() if key != "history"})
     run = placed[folder / f"{name}.json"].source
-    pictures = {"curves": run / "curves.png", **{key: run / "pictures" / f"{key}.png" for key in PICTURES}}
+    pictures = {"curves": run / "curves.png"}
+    if placed[folder / f"{name}.json"].report["data"].get("redistributable", True):
+        pictures |= {key: run / "pictures" / f"{key}.png" for key in PICTURES}
     for key, picture in pictures.items():
         if picture.is_file():
             with written_beside(folder / f"{name}-{key}.png") as beside:

@@ -103,7 +103,11 @@ def evaluate(
         "schema": SCHEMA,
         "model": _described(model, name),
         "image_spec": model.image_spec.get_config(),
-        "data": {"name": test.name, **{data.split: len(data) for data in (train, test, real)}},
+        "data": {
+            "name": test.name,
+            **{data.split: len(data) for data in (train, test, real)},
+            **({} if all(data.redistributable for data in (train, test, real)) else {"redistributable": False}),
+        },
         "features": {"name": features, "description": subject.space.description},
         "seed": seed,
         "metrics": lines,
