@@ -42,6 +42,7 @@ PUBLIC = {
     "CycleGAN": "keras_gen.models.translation.cycle_gan",
     "TextToImageGAN": "keras_gen.models.conditional.text_to_image",
     "TextEncoder": "keras_gen.models.conditional.text_encoder",
+    "StyleEncoder": "keras_gen.models.conditional.style_encoder",
     "Classifier": "keras_gen.models.classifier",
     "Adam": "keras_gen.training.adam",
     "Muon": "keras_gen.training.muon",

@@ -159,6 +159,9 @@ FLOORS = [
             "models.conditional.text_encoder",
         ],
         [
+            "models.conditional.text_to_image",
+        ],
+        [
             "models",
         ],
         [
@@ -193,6 +196,9 @@ FLOORS = [
             "exporters.saved_model",
             "exporters.onnx",
             "exporters.small_file",
+        ],
+        [
+            "evaluation.style",
         ],
         [
             "evaluation.measurements",

@@ -14,6 +14,7 @@ from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
 from keras_gen.evaluation.captions import caption_walk, right_captions
 from keras_gen.evaluation.report import evaluate
+from keras_gen.evaluation.style import correlation, ground_of
 from keras_gen.recipes.recipe import build
 
 CASE = next(case for case in CASES if case.model is kg.TextToImageGAN)
@@ -186,3 +187,41 @@ def test_recipes_name_the_papers_variants():
     recipe = build("text_to_image_shapes", {"matching": False})
     assert [getattr(recipe, name) for name in names] == [False, True]
     assert not build("text_to_image_flickr8k").mixing
+
+
+def test_a_style_encoders_recipe_is_measured_and_drawn(tmp_path):
+    CASE.shaken().save(tmp_path / "gan.keras")
+    settings = {"text_to_image": str(tmp_path / "gan.keras"), "width": "2"}
+    recipe = build("style_encoder_shapes", settings)
+    style = recipe.model_for(bars("train"), steps=4)
+    style.fit(bars("train"), batch_size=16, verbose=0)
+    report = evaluate(style, bars("train"), bars("test"), out=tmp_path / "report", samples=20)
+    explained, ground = report["metrics"]
+    assert [explained["name"], ground["name"]] == ["style_explained_20_test", "style_ground_correlation_20_test"]
+    assert explained["value"] < 1 and -1 <= ground["value"] <= 1 and ground["same_noise_score"] <= 1
+    assert list(report["pictures"]) == ["transfers"] and (tmp_path / "report" / "pictures" / "transfers.png").is_file()
+    for data_set, change, match in (
+        (data.load("shapes?objects=1&count=10"), {}, "makes 4x4x1 .* the data hold 32x32x3"),
+        (data.load("digits"), {}, "holds no captions"),
+        (bars("train"), {"text_to_image": str(tmp_path / "none")}, "keras-gen train text_to_image_shapes"),
+    ):
+        with pytest.raises(kg.InvalidInput, match=match):
+            build("style_encoder_shapes", {**settings, **change}).model_for(data_set, 4)
+
+
+def test_grounds_are_the_sides_and_correlate_where_they_go_together():
+    images = np.full((3, 4, 4, 1), 9, np.uint8)
+    images[:, 1:3, 1:3] = 200
+    images[1, 0] += 16
+    np.testing.assert_allclose(ground_of(images)[:, 0], [9, 9 + 16 * 4 / 12, 9])
+    values = np.random.default_rng(0).normal(size=(50, 3))
+    assert correlation(values, 2 * values + [1, 2, 3]) == pytest.approx(1) and correlation(
+        values, -values
+    ) == pytest.approx(-1)
+    assert correlation(values, np.ones((50, 3))) == 0 and abs(correlation(values, values[::-1])) < 0.3
+    assert correlation(values, values**3) == pytest.approx(_by_numpy(values, values**3))
+
+
+def _by_numpy(left, right):
+    flat = [(side - side.mean(axis=0)).ravel() for side in (left, right)]
+    return np.corrcoef(*flat)[0, 1]

@@ -358,3 +358,71 @@ def test_image_features_of_a_classifier_stay_as_they_are():
         np.testing.assert_array_equal(one, other)
     with pytest.raises(kg.InvalidInput, match="text_network gives 8 features, image_network 6"):
         tiny_encoder(image_network=classifier)
+
+
+# --- the style encoder ------------------------------------------------------------------------------------------------
+
+
+def dots(latent=3):
+    """A generator of 4x4 images whose noise is three of the pixels, whatever the caption, which is a fourth one; and its GAN."""
+    z, embedding = keras.Input((latent,), name="z"), keras.Input((8,), name="embedding")
+    word = keras.layers.Dense(1, kernel_initializer=keras.initializers.RandomNormal(0.0, 20.0, seed=1))(embedding)
+    told = keras.layers.Concatenate()([z, word])
+    wide = keras.layers.Dense(16, use_bias=False, kernel_initializer="identity")(told)
+    images = keras.layers.Reshape((4, 4, 1))(keras.layers.Rescaling(0.2)(wide))
+    generator = keras.Model([z, embedding], images)
+    arguments = {**CASE.arguments, "image_spec": kg.ImageSpec(4, 4, 1), "latent_dim": latent, "ema_decay": None}
+    return kg.TextToImageGAN(generator=generator, **arguments)
+
+
+def test_a_style_encoder_finds_the_noise_and_keeps_it_for_another_caption(tmp_path):
+    model, data = dots(), CASE.data(64)
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    style = kg.StyleEncoder(model.image_spec, model, network=network, seed=2)
+    before = model.get_weights()
+    style.compile(keras.optimizers.Adam(keras.optimizers.schedules.PolynomialDecay(0.1, 160)))
+    history = style.fit(data, batch_size=16, epochs=40, verbose=0).history
+    assert history["explained"][0] < 0.5 and history["explained"][-1] > 0.99
+    np.testing.assert_allclose(history["loss"][-1], 1 - history["explained"][-1], atol=1e-5)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert model.generator.trainable and model.generator.trainable_weights  # it may go on to be trained
+    z = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    first, second = (style.drawn(z, [word] * 6) for word in ("first", "last bar"))
+    assert not np.array_equal(first, second)
+    np.testing.assert_allclose(style.styles(first), z, atol=0.1)  # pixels are rounded to levels
+    assert np.abs(style.transfer(first, "last bar").astype(int) - second).max() <= 2
+    style.save(tmp_path / "style.keras")
+    again = keras.models.load_model(tmp_path / "style.keras")
+    np.testing.assert_array_equal(again.transfer(first, ["bar"] * 6), style.transfer(first, "bar"))
+    manifest = again.export(tmp_path / "artifact", ["saved_model", "onnx"])
+    assert set(manifest["endpoints"]) == {"style", "transfer"}
+
+
+def test_two_replicas_train_the_style_encoder_as_one_does(two_replicas):
+    found = []
+    for scope in (tf.distribute.get_strategy().scope(), two_replicas.scope()):
+        keras.utils.set_random_seed(4)
+        with scope:
+            style = kg.StyleEncoder((4, 4, 1), dots(), width=2, seed=2)
+            style.compile(keras.optimizers.SGD(0.1))
+        begun = style.network.get_weights()
+        style.fit(CASE.data(16), batch_size=8, epochs=2, verbose=0)
+        found.append(style.network.get_weights())
+    assert max(np.abs(a - b).max() for a, b in zip(begun, found[1])) > 1e-4
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_what_a_style_encoder_cannot_take_is_said():
+    style = kg.StyleEncoder((4, 4, 1), dots(), width=2)
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    for change, match in (
+        (lambda: kg.StyleEncoder((4, 4, 1)), "give it a TextToImageGAN"),
+        (lambda: kg.StyleEncoder((8, 8, 1), dots()), r"generator gives \[b, 4, 4, 1\]; wanted images \[b, 8, 8, 1\]"),
+        (lambda: style.transfer(images, ["first"] * 3), "3 captions came for 2 images"),
+        (lambda: style.transfer(images, "firts"), "first"),
+        (lambda: style.drawn(np.zeros((2, 4)), ["first"] * 2), r"z has shape \[2, 4\] .* wanted \[2, 3\]"),
+    ):
+        with pytest.raises(kg.InvalidInput, match=match):
+            change()

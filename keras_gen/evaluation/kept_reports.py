@@ -33,6 +33,7 @@ PICTURES = (
     "cycles",
     "captions",
     "caption_walks",
+    "transfers",
 )
 Report = dict[str, Any]
 

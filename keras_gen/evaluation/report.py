@@ -111,7 +111,7 @@ def evaluate(
         "features": {"name": features, "description": subject.space.description},
         "seed": seed,
         "metrics": lines,
-        "pictures": draw_pictures(subject, out) if model.is_sampled() else {},
+        "pictures": draw_pictures(subject, out),
         "versions": _versions(),
         "hardware": _hardware(),
         "measured": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -13,6 +13,7 @@ from keras_gen.evaluation import latent
 from keras_gen.evaluation.caption_pictures import caption_pictures
 from keras_gen.evaluation.captions import caption_of
 from keras_gen.evaluation.memorisation import nearest_training_images
+from keras_gen.evaluation.style import style_pictures, transfers
 from keras_gen.evaluation.subject import Subject
 from keras_gen.evaluation.translation import source_of
 from keras_gen.evaluation.translation_pictures import translation_pictures
@@ -24,6 +25,8 @@ TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
 
 def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
     """Draws what the model allows below ``out``; name -> file (relative to ``out``) and what it shows."""
+    if not subject.model.is_sampled():
+        return _saved(style_pictures(subject) if transfers(subject.model) else {}, out)
     model, test, fakes, seed = subject.model, subject.test, subject.fakes, subject.seed
     means = model.image_spec.levels == 2 and hasattr(model, "decode") and not model.draws_in_order
     shows = "the decoder's means" if means else "samples"
@@ -80,6 +83,10 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
     if "temperature" in model.condition_spec():
         rows = ", ".join(map(str, TEMPERATURES))
         drawn["temperatures"] = (_temperatures(model, seed), f"the same noise at the temperatures {rows}, a row each")
+    return _saved(drawn, out)
+
+
+def _saved(drawn: dict[str, tuple[Image.Image, str]], out: Path) -> dict[str, dict[str, str]]:
     for name, (picture, _) in drawn.items():
         save_picture(picture, out / "pictures" / f"{name}.png")
     return {name: {"file": f"pictures/{name}.png", "shows": text} for name, (_, text) in drawn.items()}

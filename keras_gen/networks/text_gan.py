@@ -1,4 +1,4 @@
-"""Generator and discriminator of GAN-CLS (Reed et al. 2016b, section 4), for images from 8 px on; the paper's are of 64.
+"""Generator, discriminator and style encoder of GAN-CLS (Reed et al. 2016b, section 4), for images from 8 px on (paper: 64).
 
 As DCGAN's, with two residual blocks at the generator's smallest maps and one at the discriminator's. Each projects the embedded
 caption for itself: the generator's beside the noise, the discriminator's beside its maps of 4x4. Weights begin as N(0, 0.02), the
@@ -107,3 +107,14 @@ def text_discriminator(spec: ImageSpec, features: int, width: int = 64, projecti
     x = _leaky(_normalized(_convolution(x, maps, 1)))
     logits = layers.Dense(1, kernel_initializer=_init(), dtype="float32")(layers.Flatten()(x))
     return keras.Model([image, embedding], logits, name="discriminator")
+
+
+def style_network(spec: ImageSpec, latent_dim: int, width: int = 64) -> keras.Model:
+    """Images ``[b, h, w, c]`` in ``[-1, 1]`` to noise ``[b, latent_dim]``; ``width``: of the first layer, doubled at each."""
+    latent_dim, width = sizes(latent_dim=latent_dim, width=width)
+    image = x = keras.Input(spec.shape, name="image")
+    for stage in range(spec.halvings()):
+        x = _convolution(x, width << stage, 4, 2)
+        x = _leaky(_normalized(x) if stage else x)
+    z = layers.Dense(latent_dim, kernel_initializer=_init(), dtype="float32")(layers.Flatten()(x))
+    return keras.Model(image, z, name="style")

@@ -107,6 +107,7 @@ for _module, _classes in {
         "text_encoder_anime_faces": "TextEncoderAnimeFaces",
         "text_encoder_flickr8k": "TextEncoderFlickr8k",
     },
+    "style_encoder": {"style_encoder_shapes": "StyleEncoderShapes"},
     "text_to_image": {
         "text_to_image_shapes": "TextToImageShapes",
         "text_to_image_shape_pairs": "TextToImageShapePairs",
