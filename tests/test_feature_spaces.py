@@ -12,7 +12,7 @@ from keras_gen.core.noise import Uniform
 from keras_gen.core.replicas import step_noise
 from keras_gen.exporters.small_file import write_feature_network
 from keras_gen.metrics import network_features
-from keras_gen.metrics.features import feature_space
+from keras_gen.metrics.features import default_space, feature_space
 
 SPEC = ImageSpec(8, 8, 1, levels=17)
 
@@ -124,6 +124,21 @@ def test_the_shipped_classifier_of_cifar10_reads_colour_images():
     np.testing.assert_allclose(read.probabilities.sum(axis=1), 1.0, atol=1e-5)
     with pytest.raises(InvalidInput, match="reads images of 32x32x3, these are 8x8x1.*random_conv"):
         space.check(SPEC)
+
+
+def test_the_shipped_classifier_of_shapes_reads_what_a_scene_holds():
+    scenes = data.load("shapes?objects=1&count=200", "test")
+    assert default_space(scenes.name) == "classifier_shapes" and len(scenes.label_names) == 48
+    found = feature_space("classifier_shapes").read(scenes.images, scenes.image_spec).probabilities.argmax(axis=1)
+    assert (found == scenes.features["label"]).mean() >= 0.95
+    for other in (
+        "shapes",
+        "shapes?objects=1-2",
+        "shapes?objects=1&side=64",
+        "shapes?objects=1&label=size",
+        "reverse:shapes",
+    ):
+        assert default_space(other) == "random_conv"
 
 
 def test_inception_reads_what_a_weight_file_says(tmp_path, monkeypatch):

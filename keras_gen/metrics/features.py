@@ -48,6 +48,7 @@ class FeatureSpace:
 
 # Data set -> the space that its images are compared in unless another is named.
 TRAINED_FOR = {"mnist": "classifier_mnist", "binarized_mnist": "classifier_mnist", "cifar10": "classifier_cifar10"}
+ONE_SHAPE = "classifier_shapes"  # of scenes of one shape, at their usual size and with their usual labels
 ANY_IMAGES = "random_conv"
 
 # Name -> function of what follows the name after a colon (None: nothing) that gives the space.
@@ -65,7 +66,10 @@ def default_space(data: str) -> str:
 
     Of a task made of a data set, as ``upscale:cifar10?factor=4``, the images are that one's; the other way round they are not.
     """
-    *tasks, name = data.partition("?")[0].split(":")
+    name, _, options = data.partition("?")
+    if name == "shapes" and "objects=1" in (told := options.split("&")):
+        return ANY_IMAGES if any(each.partition("=")[0] in ("side", "label") for each in told) else ONE_SHAPE
+    *tasks, name = name.split(":")
     return ANY_IMAGES if "reverse" in tasks else TRAINED_FOR.get(name, ANY_IMAGES)
 
 
@@ -119,7 +123,7 @@ def _random_conv(argument: str | None) -> FeatureSpace:
 
 FEATURES.register("pixels", _pixels)
 FEATURES.register("random_conv", _random_conv)
-for _name in ("classifier_mnist", "classifier_cifar10", "network", "inception_v3"):
+for _name in ("classifier_mnist", "classifier_cifar10", "classifier_shapes", "network", "inception_v3"):
     FEATURES.register(_name, f"keras_gen.metrics.network_features:{_name}")
 
 

@@ -34,6 +34,11 @@ def classifier_cifar10(argument: str | None = None) -> FeatureSpace:
     return _shipped("classifier_cifar10", "CIFAR-10", argument)
 
 
+def classifier_shapes(argument: str | None = None) -> FeatureSpace:
+    """The recipe ``classifier_shapes``'s network: 64 features and 48 probabilities (colours and shapes) of 32x32x3 images."""
+    return _shipped("classifier_shapes", "drawn shapes", argument)
+
+
 def _shipped(name: str, data: str, argument: str | None) -> FeatureSpace:
     without_argument(name, argument)
     return _classifier(name.replace("_", "-"), f"this project's classifier of {data}", SHIPPED / f"{name}.keras")
