@@ -49,6 +49,7 @@ FLOORS = [
             "core.endpoint",
             "core.sampler",
             "core.border",
+            "core.graphs",
             "core.replicas",
         ],
         [

@@ -220,6 +220,7 @@ def _check(
 
 
 def _check_conditions(model: Any, test: ImageData) -> None:
+    test.check_kinds(model.condition_spec())
     for name, kind in model.condition_spec().items():
         if not kind.of_data:
             continue
