@@ -91,7 +91,11 @@ FLOORS = [
         ],
         [
             "data.captioned_sets",
+            "data.graph_making",
             "data.scene_captions",
+        ],
+        [
+            "data.scene_graphs",
         ],
         [
             "layers",
@@ -126,6 +130,7 @@ FLOORS = [
         [
             "models.generative_model",
             "models.adversarial.turns",
+            "models.conditional.choices",
             "models.adversarial.conditional_networks",
             "models.adversarial.constraints",
             "models.adversarial.papers",

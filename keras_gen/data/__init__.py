@@ -53,7 +53,7 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
     ``digits``, ``drawn_shapes``                            come along
     ``mnist``, ``binarized_mnist``, ``fashion_mnist``,      through tensorflow-datasets
     ``cifar10``
-    ``shapes[?side=32&objects=1-3&count=10000&...]``        drawn scenes with captions: see ``shapes``
+    ``shapes[?side=32&objects=1-3&count=10000&...]``        drawn scenes with captions, and graphs: see ``shapes``
     ``tiny_imagenet_10_subset``                             where it lies prepared
     ``anime_faces_64_subset[?label=eyes]``,                 with captions, where they lie prepared
     ``flickr8k_64``
