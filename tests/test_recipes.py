@@ -312,6 +312,7 @@ def test_a_recipe_says_its_family_cost_and_expected_number(name):
         "autoregressive",
         "classifier",
         "flow",
+        "scene graphs",
         "text",
         "translation",
         "variational",
