@@ -90,6 +90,7 @@ FLOORS = [
             "data.tensorflow_datasets",
         ],
         [
+            "data.annotations",
             "data.captioned_sets",
             "data.graph_making",
             "data.scene_captions",
