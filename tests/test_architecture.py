@@ -185,6 +185,7 @@ FLOORS = [
             "evaluation.latent_attributes",
             "evaluation.results_table",
             "evaluation.captions",
+            "evaluation.scenes",
             "evaluation.translation",
             "exporters.manifest",
         ],
@@ -196,6 +197,7 @@ FLOORS = [
             "evaluation.measurement",
             "evaluation.translation_pictures",
             "evaluation.caption_pictures",
+            "evaluation.scene_pictures",
             "evaluation.report_html",
             "exporters.saved_model",
             "exporters.onnx",
@@ -205,6 +207,7 @@ FLOORS = [
             "evaluation.measurements",
             "evaluation.translation_measurements",
             "evaluation.caption_measurements",
+            "evaluation.scene_measurements",
             "evaluation.report_pictures",
         ],
         [

@@ -276,12 +276,16 @@ def _drawn(images: np.ndarray, layer: _Layer) -> np.ndarray:
     step = max(1, layer.side // 32)
     shadow = np.pad(inside, ((0, 0), (step, 0), (step, 0), (0, 0)))[:, :-step, :-step]
     light = np.clip(0.5 - 0.3 * (layer.right + layer.down) / layer.radius, 0, 1)[..., None]
-    yellow = layer.colour.sum(axis=-1, keepdims=True) > 480  # on the lightest colours marks are darker
-    mark = np.where(yellow, 0.68 * layer.colour, 255 - 0.3 * (255 - layer.colour))
-    fill = layer.colour + layer.marks()[..., None] * (mark - layer.colour)
+    fill = layer.colour + layer.marks()[..., None] * (marked(layer.colour) - layer.colour)
     images = images * (1 - 0.22 * shadow)
     images = images + inside * (np.minimum(fill * (0.85 + 0.28 * light), 255) - images)
     return images + line * (0.5 * layer.colour - images)
+
+
+def marked(colour: np.ndarray) -> np.ndarray:
+    """The colour of stripes and dots on a colour ``[..., 3]``: lighter, on the lightest ones darker."""
+    light = colour.sum(axis=-1, keepdims=True) > 480
+    return np.where(light, 0.68 * colour, 255 - 0.3 * (255 - colour))
 
 
 def whole_masks(scene: Scene, side: int) -> np.ndarray:
