@@ -147,13 +147,19 @@ def pair():
 def test_a_model_that_draws_what_graphs_say_is_measured_so(tmp_path, pair):
     model = Draughtsman(pair[0].image_spec, pair[0].kinds["graph"], **TINY)
     report = evaluate(
-        model, *pair, out=tmp_path, samples=10, metrics=["layout", "scenes", "flipped_relation"], features="pixels"
+        model,
+        *pair,
+        out=tmp_path,
+        samples=10,
+        metrics=["layout", "scenes", "flipped_relation", "graph_diversity"],
+        features="pixels",
     )
     lines = {line["name"]: line for line in report["metrics"]}
     assert lines["flipped_relation_accuracy_200"]["value"] > 0.97
     assert lines["relation_accuracy_10_test"]["value"] > 0.6  # inside and around are not drawn
     assert lines["object_colour_accuracy_10_test"]["value"] == 1
     assert lines["object_accuracy_given_layout_10_test"]["real_images_score"] > 0.5
+    assert lines["graph_diversity_25x8_test"]["value"] == 0  # it has no use for noise
     assert lines["box_turned_10_test"]["value"] == 0
     assert 0 < lines["box_iou_10_test"]["value"] < 1 and lines["box_relations_10_test"]["value"] > 0.6
     boxes, _ = model.predict_layout(pair[1].features["graph"])

@@ -401,6 +401,9 @@ def test_a_graph_goes_to_the_command_line_the_artifact_and_the_script(tmp_path, 
     words = ["sample", str(tmp_path / "model.keras"), "-n", "4", "--graph", str(file), "--out", str(out)]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
+    file.write_text(json.dumps([TWO, TWO]))
+    result = CliRunner().invoke(main, ["graphs", words[1], str(file), "--out", str(tmp_path / "graphs.png")])
+    assert result.exit_code == 0 and "2 graphs" in result.output, result.output
     file.write_text(json.dumps({"objects": ["baar"]}))
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2 and "the nearest is 'bar'" in result.output

@@ -14,9 +14,11 @@ from keras_gen.evaluation.scenes import SeenScenes, graph_of, graph_rows, is_dra
 from keras_gen.evaluation.subject import Subject
 from keras_gen.metrics.boxes import found_at, intersection_over_union
 from keras_gen.metrics.estimate import mean_with_error, spelled
+from keras_gen.training.diversity import spread
 
 THRESHOLDS = (0.3, 0.5)
 FLIPPED = 200  # graphs of two objects
+FIXED, DRAWINGS = 25, 8  # graphs, and drawings of each, for the diversity
 OPPOSITE = ("left of", "right of")
 
 
@@ -112,3 +114,16 @@ def _flipped_relation(subject: Subject) -> Lines:
         graphs = [{"objects": pair, "relations": [[0, way, 1]]} for pair in pairs]
         right &= SeenScenes(graphs, subject.model.sample(FLIPPED, seed=subject.seed, graph=graphs)).relations
     return [line(f"flipped_relation_accuracy_{FLIPPED}", mean_with_error(right), "fraction", split, began)]
+
+
+@measurement("graph_diversity", missing=_no_graph)
+def _graph_diversity(subject: Subject) -> Lines:
+    """How far samples of one graph lie apart, over how far all real images do."""
+    began, test = time.perf_counter(), subject.test
+    graphs = np.repeat(test.features["graph"][graph_rows(test, FIXED, subject.seed)], DRAWINGS, axis=0)
+    whole = spread(subject.reals, {})
+    if not whole:
+        return []
+    images = subject.model.sample(len(graphs), seed=subject.seed, graph=graphs)
+    value = spread(images, {"graph": graphs}) / whole
+    return [line(f"graph_diversity_{FIXED}x{DRAWINGS}_{test.split}", value, "ratio", test.split, began, len(images))]

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_gen.core.pictures import image_grid
+from keras_gen.core.errors import InvalidInput
+from keras_gen.core.pictures import check_png, image_grid, save_picture
 from keras_gen.evaluation.scenes import graph_of, graph_rows
 from keras_gen.evaluation.subject import Subject
+from keras_gen.loading import load
 
 ROWS, COLUMNS, IMAGES = 8, 8, 4
+MOST_GRAPHS = 40  # of a picture
 
 
 def scene_pictures(subject: Subject) -> dict[str, tuple[Image.Image, str]]:
@@ -26,6 +29,23 @@ def scene_pictures(subject: Subject) -> dict[str, tuple[Image.Image, str]]:
         picture = drawn_graphs(model, graph.named(graphs[:4]), subject.seed)
         drawn["layouts"] = (picture, "scene graphs, where the model lays their objects, and four samples of each")
     return drawn
+
+
+def draw_file(run: Any, file: str, out: Any, seed: int = 0) -> int:
+    """The picture ``drawn_graphs`` of the graph, or the list of graphs, in a JSON file, by the model of a run, ``.keras`` file or
+    preset, as a PNG; returns how many graphs there are.
+    """
+    check_png(out)
+    model = load(run)
+    kind = graph_of(model)
+    if kind is None or not hasattr(model, "predict_layout"):
+        raise InvalidInput(f"{run} holds a {type(model).__name__}, which is given no scene graph; name a run of sg2im.")
+    given = kind.parse("graph", file)
+    graphs = kind.named(kind.check("graph", [given] if isinstance(given, Mapping) else given))
+    if len(graphs) > MOST_GRAPHS:
+        raise InvalidInput(f"{file} holds {len(graphs)} graphs; one picture shows at most {MOST_GRAPHS}.")
+    save_picture(drawn_graphs(model, graphs, seed), out)
+    return len(graphs)
 
 
 def drawn_graphs(model: Any, graphs: Sequence[Mapping[str, list]], seed: int = 0) -> Image.Image:

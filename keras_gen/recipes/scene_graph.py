@@ -19,7 +19,7 @@ from keras_gen.recipes.recipe import (
 class SceneGraphRecipe(AdversarialRecipe):
     """A ``SceneGraphToImage``; the paper's optimizers: Adam 1e-4, beta1 0.9, batches of 32 (Johnson et al. 2018, section 3)."""
 
-    family = "scene graphs"
+    family = "graph"
 
     batch_size: PositiveInt = 32
     learning_rate: PositiveFloat = 1e-4
@@ -99,8 +99,8 @@ class SceneGraphShapes(SceneGraphRecipe):
     cost = Cost(35)
 
     data: str = "shapes?objects=1-6&count=10000&held_out=false&graphs=true"
-    epochs: PositiveInt = 15
-    learning_rate: PositiveFloat = 5e-4
+    epochs: PositiveInt = 16
+    learning_rate: PositiveFloat = 1e-3
     beta_1: Rate = 0.5
     falling: bool = True
     features: PositiveInt = 48
@@ -126,6 +126,7 @@ class SceneGraphCOCOFull(SceneGraphRecipe):
     """
 
     cost = Cost(6000, "1 GPU")
+    published = (Published("inception_score", 6.7, "Johnson et al. 2018, table 1, Inception features, 64 px"),)
 
     data: str = "coco:~/coco?size=64"
     epochs: PositiveInt = 1280
