@@ -11,6 +11,7 @@ from keras_gen.recipes.recipe import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Published,
     Rate,
     SampleCount,
 )
