@@ -5,14 +5,17 @@ import json
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
 import keras_gen as kg
 from keras_gen import data
+from keras_gen.cli import main
 from keras_gen.data.scene_graphs import name_of
 from keras_gen.data.scenes import COLOURS, SHAPES, Scene, Thing, pictures
 from keras_gen.data.shapes import scenes_of
+from keras_gen.evaluation import scene_pictures
 from keras_gen.evaluation.report import evaluate
-from keras_gen.evaluation.scene_pictures import drawn_graphs
 from keras_gen.evaluation.scenes import SeenScenes, is_drawn_scene, relations_by_boxes
 from keras_gen.metrics.boxes import found_at, intersection_over_union
 from keras_gen.metrics.scene_detector import coloured, shape_of, things_of
@@ -169,7 +172,7 @@ def test_a_model_that_draws_what_graphs_say_is_measured_so(tmp_path, pair):
     assert {"graphs", "layouts"} <= set(report["pictures"]) and (tmp_path / "pictures" / "layouts.png").is_file()
 
 
-def test_graphs_of_other_names_are_not_detected_and_other_data_refused(tmp_path, pair):
+def test_graphs_of_other_names_are_not_detected_and_other_data_refused(tmp_path, pair, monkeypatch):
     assert is_drawn_scene(pair[0].kinds["graph"])
     keras.utils.set_random_seed(0)
     kind = {**pair[0].kinds["graph"].get_config(), "objects": ["sky"]}
@@ -179,10 +182,26 @@ def test_graphs_of_other_names_are_not_detected_and_other_data_refused(tmp_path,
     assert not is_drawn_scene(model.graph)
     with pytest.raises(kg.InvalidInput, match="has its own graph"):
         model.fit(pair[0], batch_size=4)
-    picture = drawn_graphs(
-        model, [{"objects": ["sky"], "relations": []}, {"objects": ["sky", "sky"], "relations": [[0, "above", 1]]}]
+    # From here on the command that draws the graphs of a file; the model need not be saved for that.
+    monkeypatch.setattr(scene_pictures, "load", lambda run: model)
+    graphs, out = (
+        [{"objects": ["sky"], "relations": []}, {"objects": ["sky", "sky"], "relations": [[0, "above", 1]]}],
+        tmp_path / "a.png",
     )
-    assert picture.mode == "RGB" and min(picture.size) > 100
+    file = tmp_path / "graphs.json"
+    file.write_text(json.dumps(graphs))
+    result = CliRunner().invoke(main, ["graphs", "run", str(file), "--out", str(out)])
+    assert result.exit_code == 0 and "2 graphs" in result.output, result.output
+    with Image.open(out) as picture:
+        assert picture.mode == "RGB" and min(picture.size) > 100
+    drawn = out.read_bytes()
+    for given, match in (([{"objects": ["sea"]}], "nearest is 'sky'"), ([graphs[0]] * 41, "at most 40")):
+        file.write_text(json.dumps(given))
+        result = CliRunner().invoke(main, ["graphs", "run", str(file), "--out", str(out)])
+        assert result.exit_code == 2 and match in result.output and out.read_bytes() == drawn
+    model.condition_spec = lambda: {}
+    with pytest.raises(kg.InvalidInput, match="is given no scene graph"):
+        scene_pictures.draw_file("run", str(file), out)
 
 
 def test_the_recipe_makes_the_model_of_its_data(pair):

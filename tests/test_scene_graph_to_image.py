@@ -342,15 +342,15 @@ def test_a_discriminator_that_counts_nothing_is_none(switched, sides):
 
 
 def test_normalization_freezes_after_so_many_steps():
-    model = CASE.build(freeze_after=2, order="generator_first")
+    model = CASE.build(freeze_after=1, order="generator_first")
     model.run_eagerly = True  # two steps need not be compiled
     statistics = [w for w in model.generator.weights + model.mask_network.weights if "moving" in w.path]
     moved = []
-    for _ in range(3):
+    for _ in range(2):
         before = [weight.numpy() for weight in statistics]
         model.train_on_batch(CASE.data(8))
         moved.append(any((weight.numpy() != old).any() for weight, old in zip(statistics, before, strict=True)))
-    assert moved == [True, True, False]
+    assert moved == [True, False]
 
 
 def test_without_boxes_there_is_nothing_to_train_on():
@@ -364,7 +364,7 @@ def test_boxes_learn_what_relations_say_and_flip_with_them():
     """Two equal objects, one left of the other: only the graph tells which. The box network alone fits it."""
     kind = Graph(("a", "b"), ("left of", "right of"), 2, 1)
     keras.utils.set_random_seed(1)
-    graphs, boxes = graph_network(kind, 16, 32, 2), box_network(16, 32)
+    graphs, boxes = graph_network(kind, 16, 32, 1), box_network(16, 32)
     network = keras.Sequential([keras.Input(kind.shape), graphs, boxes])
     ways = {
         "left of": [[0.1, 0.3, 0.4, 0.7], [0.6, 0.3, 0.9, 0.7]],
@@ -375,7 +375,7 @@ def test_boxes_learn_what_relations_say_and_flip_with_them():
     )
     true = np.array([[*ways[w], [0, 0, 1, 1]] for _ in range(4) for w in ways], "f")
     network.compile(keras.optimizers.Adam(1e-2), "mse")
-    network.fit(rows, true, batch_size=8, epochs=80, verbose=0)
+    network.fit(rows, true, batch_size=8, epochs=60, verbose=0)
     found = network(rows).numpy()[:, :2]
     assert intersection_over_union(found, true[:, :2]).min() > 0.5
     assert (found[0::2, 0, 0] < found[0::2, 1, 0]).all() and (found[1::2, 0, 0] > found[1::2, 1, 0]).all()
@@ -390,7 +390,6 @@ def test_a_graph_goes_to_the_command_line_the_artifact_and_the_script(tmp_path, 
     read, script = LoadedArtifact(tmp_path / "artifact"), _script()
     assert read.condition_spec() == shaken.condition_spec()
     for found in (
-        keras.models.load_model(tmp_path / "model.keras").sample(4, seed=3, graph=TWO),
         read.sample(4, seed=3, graph=TWO),
         script.draw(tmp_path / "artifact", 4, seed=3, conditions={"graph": str(file)})[0],
     ):
@@ -398,16 +397,9 @@ def test_a_graph_goes_to_the_command_line_the_artifact_and_the_script(tmp_path, 
     out = tmp_path / "grid.png"
     assert script.main([str(tmp_path / "artifact"), "-n", "4", "--graph", str(file), "--out", str(out)]) == 0
     drawn = out.read_bytes()
-    words = ["sample", str(tmp_path / "model.keras"), "-n", "4", "--graph", str(file), "--out", str(out)]
-    result = CliRunner().invoke(main, words)
-    assert result.exit_code == 0, result.output
-    file.write_text(json.dumps([TWO, TWO]))
-    result = CliRunner().invoke(main, ["graphs", words[1], str(file), "--out", str(tmp_path / "graphs.png")])
-    assert result.exit_code == 0 and "2 graphs" in result.output, result.output
-    file.write_text(json.dumps({"objects": ["baar"]}))
-    result = CliRunner().invoke(main, words)
-    assert result.exit_code == 2 and "the nearest is 'bar'" in result.output
-    assert drawn[:4] == out.read_bytes()[:4] == b"\x89PNG"
+    words = [str(tmp_path / "model.keras"), "--out", str(out)]
+    result = CliRunner().invoke(main, ["sample", *words, "-n", "4", "--graph", str(file)])
+    assert result.exit_code == 0 and out.read_bytes() != drawn, result.output
 
 
 def _script():

@@ -113,6 +113,9 @@ class SceneGraphShapes(SceneGraphRecipe):
     object_layers: PositiveInt = 2
     object_features: PositiveInt = 256
     crop_size: PositiveInt = 16
+    # Higher than for photographs: a thing's name says its colour and shape, and these are what there is to draw.
+    mask_weight: NonNegativeFloat = 1.0
+    class_weight: NonNegativeFloat = 0.5
     ema_decay: Rate | None = 0.999
     checkpoint_every: PositiveInt = 5
     samples: SampleCount = 1_000
