@@ -41,6 +41,7 @@ PUBLIC = {
     "Pix2Pix": "keras_gen.models.translation.pix2pix",
     "CycleGAN": "keras_gen.models.translation.cycle_gan",
     "TextToImageGAN": "keras_gen.models.conditional.text_to_image",
+    "SceneGraphToImage": "keras_gen.models.conditional.scene_graph_to_image",
     "TextEncoder": "keras_gen.models.conditional.text_encoder",
     "StyleEncoder": "keras_gen.models.conditional.style_encoder",
     "Classifier": "keras_gen.models.classifier",

@@ -227,6 +227,18 @@ _SEED = click.option(
 )
 
 
+@main.command()
+@_RUN
+@click.argument("file", metavar="FILE.json")
+@_PICTURE
+@_SEED
+def graphs(run: str, file: str, out: str, seed: int) -> None:
+    """Draw the scene graphs in FILE.json, one or a list: graph, layout and four samples of RUN side by side."""
+    from keras_gen.evaluation import scene_pictures
+
+    click.echo(f"Wrote {out}: {scene_pictures.draw_file(run, file, out, seed)} graphs.")
+
+
 @latent.command()
 @_RUN
 @_PICTURE

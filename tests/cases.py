@@ -13,6 +13,7 @@ import numpy as np
 
 import keras_gen as kg
 from keras_gen.core.captions import characters
+from keras_gen.core.graphs import Graph
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Case:
             return {"image": images, **self.sources(images)}
         if "vocabulary" in self.arguments:
             return {"image": images, **self.captions(images)}
+        if "graph" in self.arguments:
+            return {"image": images, **self.scenes(images)}
         if not self.arguments.get("classes"):
             return images
         columns = images.astype(float).sum((1, 3)).reshape(n, 4, -1).sum(2)
@@ -89,10 +92,26 @@ class Case:
         rows = characters(sum(texts, []), self.arguments["length"]).reshape(len(images), 3, -1)
         return {"caption": rows[:, 0], "captions": rows}
 
+    def scenes(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Of a model of graphs to images, the bar and the right edge: boxes, masks, two graphs an image."""
+        if "graph" not in self.arguments:
+            return {}
+        places = images.astype(float).sum((1, 3)).reshape(len(images), 4, -1).sum(2).argmax(1)
+        graph, n, side = Graph.from_any(self.arguments["graph"]), len(images), self.arguments["mask_size"]
+        boxes, masks = np.full((n, 3, 4), -1, np.float32), np.full((n, 3, side, side), 2, np.uint8)
+        boxes[:, 0] = np.stack([places / 4, 0 * places, (places + 1) / 4, 0 * places + 1], 1)
+        boxes[::2, 1] = (0.75, 0, 1, 1)
+        masks[:, 0] = 1
+        pair = {"objects": ["bar", "edge"], "relations": [[0, "left of", 1], [1, "right of", 0]]}
+        rows = graph.check("graph", [{"objects": ["bar", "edge"], "relations": []}, pair])
+        graphs = np.repeat(rows[None], n, axis=0)
+        return {"graph": graphs[:, 1], "graphs": graphs, "boxes": boxes, "masks": masks}
+
     def conditions(self, n: int) -> dict[str, np.ndarray]:
         """What ``sample`` has to be given beside ``n`` and a seed."""
         images = self.images(n, seed=1)
-        return {**self.sources(images), **{k: v for k, v in self.captions(images).items() if k == "caption"}}
+        given = {**self.captions(images), **self.scenes(images)}
+        return {**self.sources(images), **{k: v for k, v in given.items() if k in ("caption", "graph")}}
 
     def __str__(self) -> str:
         return self.name
@@ -691,5 +710,43 @@ CASES = (
         optimizers=2,
         falling="discriminator_loss",
         sgd_rate=0.02,
+    ),
+    Case(
+        "scene_graph_to_image",
+        kg.SceneGraphToImage,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            graph=dict(
+                objects=["bar", "edge", "sky"],
+                relations=["left of", "right of"],
+                most_objects=3,
+                most_relations=2,
+            ),
+            features=6,
+            hidden=8,
+            convolutions=2,
+            mask_size=4,
+            noise_channels=2,
+            refinement_maps=(8, 6),
+            discriminator_maps=(5,),
+            object_maps=(4, 6),
+            object_features=7,
+            crop_size=10,
+            pixel_weight=0.9,
+            box_weight=5.0,
+            mask_weight=0.2,
+            image_weight=0.02,
+            object_weight=0.03,
+            class_weight=0.05,
+            box_activation="linear",
+            image_activation="linear",
+            freeze_after=1000,
+            order="simultaneous",
+            ema_decay=0.9,
+            seed=41,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.01,
     ),
 )

@@ -49,6 +49,7 @@ FLOORS = [
             "core.endpoint",
             "core.sampler",
             "core.border",
+            "core.graphs",
             "core.replicas",
         ],
         [
@@ -89,8 +90,13 @@ FLOORS = [
             "data.tensorflow_datasets",
         ],
         [
+            "data.annotations",
             "data.captioned_sets",
+            "data.graph_making",
             "data.scene_captions",
+        ],
+        [
+            "data.scene_graphs",
         ],
         [
             "layers",
@@ -125,6 +131,7 @@ FLOORS = [
         [
             "models.generative_model",
             "models.adversarial.turns",
+            "models.conditional.choices",
             "models.adversarial.conditional_networks",
             "models.adversarial.constraints",
             "models.adversarial.papers",
@@ -181,6 +188,7 @@ FLOORS = [
             "evaluation.latent_attributes",
             "evaluation.results_table",
             "evaluation.captions",
+            "evaluation.scenes",
             "evaluation.translation",
             "exporters.manifest",
         ],
@@ -192,6 +200,7 @@ FLOORS = [
             "evaluation.measurement",
             "evaluation.translation_pictures",
             "evaluation.caption_pictures",
+            "evaluation.scene_pictures",
             "evaluation.report_html",
             "exporters.saved_model",
             "exporters.onnx",
@@ -204,6 +213,7 @@ FLOORS = [
             "evaluation.measurements",
             "evaluation.translation_measurements",
             "evaluation.caption_measurements",
+            "evaluation.scene_measurements",
             "evaluation.report_pictures",
         ],
         [

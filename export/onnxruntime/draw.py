@@ -3,9 +3,9 @@
 
     python draw.py ARTIFACT -n 64 --seed 0 --condition label=3 --out grid.png
 
-The artifact's manifest.json says what noise ``sample.onnx`` takes and how it is drawn from a seed, and what numbers it
-takes beside (of a sentence, the numbers of its characters); the pictures are those of ``model.sample(n, seed)``. Neither
-keras_gen nor TensorFlow is needed, and none is imported.
+The artifact's manifest.json says what noise ``sample.onnx`` takes and how it is drawn from a seed, and what numbers it takes
+beside (of a sentence, the numbers of its characters; of a scene graph, those of its names); the pictures are those of
+``model.sample(n, seed)``. Neither keras_gen nor TensorFlow is needed, and none is imported.
 """
 
 import argparse
@@ -35,6 +35,7 @@ FOREIGN = ("images", "known_pixels")
 NUMBERS = ("float32", "float64", "int32", "int64", "uint8")
 IN_TURN = "in turn"
 MOST_VALUES = 1 << 22  # of one example
+GRAPH = '{"objects": ["sky", ...], "relations": [[0, "above", 1], ...]}'
 PUNCTUATION = ".,;:!?'\"()[]{}"  # what may stand round a word and is none of it
 BATCH_SIZE = 64
 CELL = 40  # pixels; smaller images are enlarged by whole factors
@@ -125,9 +126,13 @@ def kind_of(name: str, entry: Mapping[str, Any]) -> str:
 
 
 def is_numbers(entry: Mapping[str, Any]) -> bool:
-    """Whether an input can be given as numbers, whatever its kind: one or a row of them, within a range."""
+    """Whether an input can be given as numbers, whatever its kind: one or a row of them (of more, if it may be left out), within
+    a range.
+    """
     dtype, ends = entry["dtype"], entry.get("range")
-    if dtype not in NUMBERS or len(entry["shape"]) > 2 or not isinstance(ends, list) or len(ends) != 2:
+    if dtype not in NUMBERS or not isinstance(ends, list) or len(ends) != 2:
+        return False
+    if len(entry["shape"]) > 2 and type(entry.get("default")) not in (int, float):
         return False
     held = np.finfo(dtype) if "float" in dtype else np.iinfo(dtype)
     types = (int, float) if "float" in dtype else (int,)
@@ -192,6 +197,67 @@ def sentence_of(name: str, entry: Mapping[str, Any], n: int, text: str | None) -
     return np.broadcast_to(made, (n, shape[0]))
 
 
+def is_graph(entry: Mapping[str, Any]) -> bool:
+    """Whether an input stands for scene graphs: one row of numbers, by names that the manifest tells."""
+    return "most_objects" in entry
+
+
+def graphs_of(name: str, entry: Mapping[str, Any], n: int, text: str | None) -> np.ndarray:
+    """The graph of a JSON file (or JSON itself), or a list of ``n`` of them, as ``model.sample`` takes them: places of names from
+    1, the objects' first, then three numbers a relation: ``[n, length]``.
+    """
+    names = {what: field(entry, what, list) for what in ("objects", "relations")}
+    most = {what: field(entry, f"most_{what}", int) for what in names}
+    length = most["objects"] + 3 * most["relations"]
+    if entry["shape"][1:] != [length] or not all(names.values()) or min(most.values()) < 1:
+        raise Refused(f"the manifest's {name!r} is no graph that can be read; export the model again")
+    if not all(type(word) is str for word in (*names["objects"], *names["relations"])):
+        raise Refused(f"the manifest's {name!r} is no graph that can be read; export the model again")
+    if text is None:
+        raise Refused(f"'sample' wants {name!r}; give it with --{name} FILE.json, which holds {GRAPH}")
+    try:
+        given = json.loads(text if text.lstrip()[:1] in ("{", "[") else Path(text).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise Refused(f"{name}={text[:60]} is no JSON that can be read ({error}); write {GRAPH}") from error
+    graphs = given if isinstance(given, list) else [given]
+    if isinstance(given, list) and len(given) != n:
+        raise Refused(f"{name} holds {len(given)} graphs for {n} images; give {n}, or one for all")
+    rows = [graph_row(name, names, most, graph) for graph in graphs]
+    return np.broadcast_to(np.array(rows, entry["dtype"]), (n, length))
+
+
+def graph_row(name: str, names: Mapping[str, list], most: Mapping[str, int], graph: Any) -> list[int]:
+    """The numbers of one graph."""
+    if not isinstance(graph, dict) or not set(graph) <= set(names):
+        raise Refused(f"{name} holds {graph!r:.60}; wanted {GRAPH}")
+    objects, relations = graph.get("objects"), graph.get("relations", [])
+    if not isinstance(objects, list) or not isinstance(relations, list) or not objects:
+        raise Refused(f"{name} {'is empty' if objects == [] else 'lacks a list of objects'}; give {GRAPH}")
+    for what, found in (("objects", objects), ("relations", relations)):
+        if len(found) > most[what]:
+            raise Refused(f"{name} has {len(found)} {what}; this model takes {most[what]}")
+
+    def number(what: str, word: Any) -> int:
+        if word not in names[what]:
+            near = difflib.get_close_matches(str(word), names[what], n=1, cutoff=0.0)
+            raise Refused(f"{name} holds {word!r:.60} among its {what}, which is not known; the nearest is {near[0]!r}")
+        return names[what].index(word) + 1
+
+    row = [number("objects", word) for word in objects] + [0] * (most["objects"] - len(objects))
+    for each in relations:
+        if not isinstance(each, list) or len(each) != 3:
+            raise Refused(f"{name} has the relation {each!r:.60}; give [subject, relation, object], as [0, 'above', 1]")
+        if any(type(place) is not int or not 0 <= place < len(objects) for place in (each[0], each[2])):
+            raise Refused(f"{name} has the relation {each!r:.60}; its objects are counted from 0 to {len(objects) - 1}")
+        row += [each[0] + 1, number("relations", each[1]), each[2] + 1]
+    return row + [0] * (3 * (most["relations"] - len(relations)))
+
+
+def reader_of(entry: Mapping[str, Any]) -> Callable:
+    """What makes arrays of the words that a condition is given in."""
+    return sentence_of if is_text(entry) else graphs_of if is_graph(entry) else numbers_of
+
+
 def input_batches(
     inputs: Mapping[str, Any], n: int, seed: int, conditions: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
@@ -202,10 +268,7 @@ def input_batches(
     if unknown := [name for name in conditions if name not in given]:
         takes = f"it takes {', '.join(given)}" if given else "it takes noise alone; leave it out"
         raise Refused(f"the model takes no condition {unknown[0]!r}; {takes}")
-    numbers = {
-        name: (sentence_of if is_text(inputs[name]) else numbers_of)(name, inputs[name], n, conditions.get(name))
-        for name in given
-    }
+    numbers = {name: reader_of(inputs[name])(name, inputs[name], n, conditions.get(name)) for name in given}
     generators = {}
     for name in inputs:
         key = int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:16], "little")
@@ -340,6 +403,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--label", metavar="N", help="the same as --condition label=N: the class (all in turn)")
     parser.add_argument("--caption", metavar="TEXT", help="the same as --condition caption=TEXT: the sentence")
+    parser.add_argument("--graph", metavar="FILE.json", help="the same as --condition graph=FILE.json: the scene graph")
     parser.add_argument("--out", type=Path, default=Path("grid.png"), help="PNG to write (grid.png)")
     parser.add_argument("--threads", type=int, default=1, help="threads of ONNX Runtime (1, best for small models)")
     parser.add_argument(
@@ -353,7 +417,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not 0 <= options.seed <= LARGEST_SEED:
             raise Refused(f"--seed {options.seed}; give an integer from 0 to {LARGEST_SEED}")
         check_out(options.out)
-        short = {"label": options.label, "caption": options.caption}
+        short = {name: getattr(options, name) for name in ("label", "caption", "graph")}
         pairs = options.condition + [f"{name}={text}" for name, text in short.items() if text is not None]
         conditions = conditions_of(pairs)
         images, levels = draw(options.artifact, options.n, options.seed, options.verify, options.threads, conditions)

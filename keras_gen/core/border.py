@@ -132,6 +132,7 @@ class Border:
             raise InvalidInput(
                 f"{x.name} holds two sets, and nobody says which images belong together; {self.model} takes one set, or pairs."
             )
+        x.check_kinds(self.conditions)
         self.arrays(x.features, whole=True)
         return x.unpaired() if self.unpaired else x
 
@@ -181,8 +182,9 @@ class Border:
         for name in self.conditions:
             if name not in features:
                 pair = {"label": "fit(images, labels), or ", "source": "fit(a, b), or " if self.unpaired else ""}
+                one, several = (name, name) if name.endswith("s") else (f"a {name}", f"{name}s")
                 raise InvalidInput(
-                    f"{self.model} wants a {name} for each image; train and measure it on images with {name}s: "
+                    f"{self.model} wants {one} for each image; train and measure it on images with {several}: "
                     f"{pair.get(name, '')}a dict with 'image' and '{name}'."
                 )
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec, as_array
+from keras_gen.core.inputs import Input
 
 AUGMENTATIONS = ("flip", "jitter", "jitter_flip")
 SPLITS = ("train", "validation", "test")
@@ -34,6 +35,7 @@ class ImageData:
         truth_known: of unpaired sets: rows still belong together, which nothing is trained with but all can be measured by.
         redistributable: whether its terms let its pictures be shown and passed on. Of other data, numbers alone are kept:
             ``keras-gen results`` leaves the pictures out, and what was trained on it becomes no preset.
+        kinds: what a feature's numbers stand for, by its name, where a model has to know: the names of a graph's objects, say.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ImageData:
     paired: bool = True
     truth_known: bool = False
     redistributable: bool = True
+    kinds: Mapping[str, Input] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if not isinstance(self.features, Mapping) or "image" not in self.features:
@@ -105,6 +108,15 @@ class ImageData:
             self, features={key: values[rows[self._side_of(key)]] for key, values in self.features.items()}
         )
 
+    def check_kinds(self, kinds: Mapping[str, Input]) -> None:
+        """``InvalidInput`` if a feature's numbers stand for something else than a model takes them for."""
+        for name, kind in kinds.items():
+            if name in self.kinds and self.kinds[name] != kind:
+                raise InvalidInput(
+                    f"{self.name} has its own {name} ({self.kinds[name].describe()!r:.120}...), this model takes another; "
+                    f"build it with {name}=data.kinds[{name!r}], or give the data that it was trained on."
+                )
+
     def __repr__(self) -> str:
         text = f"{self.name} ({self.split}): {len(self.images)} {self.image_spec}"
         if self.source_spec is not None:
@@ -158,6 +170,10 @@ class ImageData:
             raise InvalidInput(
                 f"augment={augment!r} cuts both pictures of a pair at one place, which wants one size; {self.name} has "
                 f"{self.image_spec} and sources of {self.source_spec}. Leave it out, or give 'flip'."
+            )
+        if augment is not None and "boxes" in self.features:
+            raise InvalidInput(
+                f"augment={augment!r} would move the objects of {self.name} and leave their boxes and relations; leave it out."
             )
         if batch_size < 1 or (drop_remainder and batch_size * turns > len(self)):
             times = f" (times {turns} critic steps)" if turns > 1 else ""

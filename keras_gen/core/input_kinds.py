@@ -58,6 +58,15 @@ INPUT_KINDS.register(
     "keras_gen.core.captions:Caption",
     Shorthand("caption", "TEXT", "Models of text to images: the sentence of all images."),
 )
+INPUT_KINDS.register("boxes", "keras_gen.core.graphs:Boxes")
+INPUT_KINDS.register("masks", "keras_gen.core.graphs:Masks")
+INPUT_KINDS.register(
+    "graph",
+    "keras_gen.core.graphs:Graph",
+    Shorthand(
+        "graph", "FILE.json", "Models of scene graphs to images: the graph of all images, or a list of one each."
+    ),
+)
 INPUT_KINDS.register(
     "temperature",
     "keras_gen.core.inputs:Temperature",

@@ -25,6 +25,10 @@ WITH_ARGUMENT = {
     "shapes": "keras_gen.data.shapes:load",
     "anime_faces_64_subset": "keras_gen.data.captioned_sets:load_anime_faces",
     "flickr8k_64": "keras_gen.data.captioned_sets:load_flickr8k",
+    "coco_boxes_128_subset": "keras_gen.data.boxed_sets:load_coco_boxes",
+    "nlvr_boxes_subset": "keras_gen.data.boxed_sets:load_nlvr_boxes",
+    "coco": "keras_gen.data.coco:load",
+    "visual_genome": "keras_gen.data.visual_genome:load",
     "captioned_folder": "keras_gen.data.captioned_folder:load",
     "pix2pix_maps_128_subset": "keras_gen.data.tensorflow_pairs:load_maps",
     "camvid_256": "keras_gen.data.tensorflow_pairs:load_camvid",
@@ -53,10 +57,14 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
     ``digits``, ``drawn_shapes``                            come along
     ``mnist``, ``binarized_mnist``, ``fashion_mnist``,      through tensorflow-datasets
     ``cifar10``
-    ``shapes[?side=32&objects=1-3&count=10000&...]``        drawn scenes with captions: see ``shapes``
+    ``shapes[?side=32&objects=1-3&count=10000&...]``        drawn scenes with captions, and graphs: see ``shapes``
     ``tiny_imagenet_10_subset``                             where it lies prepared
     ``anime_faces_64_subset[?label=eyes]``,                 with captions, where they lie prepared
     ``flickr8k_64``
+    ``coco_boxes_128_subset[?size=64]``,                    with scene graphs, where they lie prepared
+    ``nlvr_boxes_subset[?size=64]``
+    ``coco:PATH[?size=64&...]``,                            photographs and annotations of your own, as they are handed out:
+    ``visual_genome:PATH[?size=64&...]``                    see ``coco``, ``visual_genome``
     ``captioned_folder:PATH[?size=64&...]``                 pictures and captions of your own: see ``captioned_folder``
     ``pix2pix_maps_128_subset[?size=64]``                   pairs, where they lie prepared: map to aerial photograph
     ``camvid_256[?size=128]``                               likewise: labels to photograph

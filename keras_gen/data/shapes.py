@@ -1,4 +1,5 @@
-"""``shapes[?side=32&objects=1-3&count=10000&label=pair&held_out=true]``: drawn scenes with known truth, and sentences of them.
+"""``shapes[?side=32&objects=1-3&count=10000&label=pair&held_out=true&graphs=false]``: drawn scenes with known truth, and
+sentences of them.
 
 One to eight coloured, textured shapes, small or large; scene i of a split is a function of the split, i and ``objects``, the same
 at any ``side``. No download, any number. A batch holds
@@ -8,6 +9,13 @@ at any ``side``. No download, any number. A batch holds
     captions   all five: uint8 ``[b, 5, 128]``
     held_out   1 where the scene holds a pair of colour and shape that no training scene does
     label      of scenes of one thing alone: what ``label`` names of it
+
+and with ``graphs=true``, for the most things that ``objects`` allows,
+
+    graph      how each thing lies to another (``core.graphs``), things called as "small red circle": int32 ``[b, 4 most]``
+    graphs     the first and four more, other things compared: ``[b, 5, 4 most]``
+    boxes      of the things: float32 ``[b, most, 4]``, -1 of none
+    masks      what is seen of them in their boxes: uint8 ``[b, most, 16, 16]``, 2 of none
 
 What else is known of a scene (boxes, masks, relations) ``scenes_of`` tells.
 """
@@ -22,8 +30,10 @@ from keras_gen.core.captions import characters
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_data import SPLITS, ImageData
 from keras_gen.core.image_spec import ImageSpec
+from keras_gen.data.graph_making import with_graphs
 from keras_gen.data.options import only_options
 from keras_gen.data.scene_captions import LENGTH, PLACES, captions_of
+from keras_gen.data.scene_graphs import graph_kind, truths_of
 from keras_gen.data.scenes import (
     ALL_PAIRS,
     COLOURS,
@@ -43,10 +53,10 @@ from keras_gen.data.scenes import (
 SIDES = (32, 64)
 MOST_SCENES = 200_000
 HELD_BACK = 10  # validation and test hold a tenth of the training's count, at least so many scenes
-DEFAULTS = {"side": "32", "objects": "1-3", "count": "10000", "label": "pair", "held_out": "true"}
+DEFAULTS = {"side": "32", "objects": "1-3", "count": "10000", "label": "pair", "held_out": "true", "graphs": "false"}
 WANTED = (
     "side=32 or 64, objects=1-3 (1 to 8, or one number), count=10000 (of the training scenes), label=pair, colour, shape, size, "
-    "texture or place, held_out=true or false"
+    "texture or place, held_out=true or false, graphs=true or false"
 )
 BLOCK = 256  # scenes drawn at once
 
@@ -67,8 +77,8 @@ def load(argument: str, split: str, download: bool = False) -> ImageData:
     Six pairs of colour and shape (``scenes.HELD_OUT``) appear in no scene of training and validation; in every second scene of
     the test, those of odd numbers, there is one. With ``held_out=false`` all pairs appear everywhere.
     """
-    side, objects, count, label, holds_out = _options(argument)
-    images, captions, held, labels = _drawn(split, side, objects, count, label, holds_out)
+    side, objects, count, label, holds_out, graphs = _options(argument)
+    _, images, captions, held, labels = _drawn(split, side, objects, count, label, holds_out)
     features = {
         "image": images,
         "caption": captions[:, 0],
@@ -78,25 +88,31 @@ def load(argument: str, split: str, download: bool = False) -> ImageData:
     names = None
     if labels is not None:
         features["label"], names = labels, LABELS[label][0]
-    return ImageData(f"shapes{_told(argument)}", split, ImageSpec(side, side, 3), features, names)
+    name = f"shapes{_told(argument)}"
+    if not graphs:
+        return ImageData(name, split, ImageSpec(side, side, 3), features, names)
+    del features["image"]
+    truth = _graphs(split, side, objects, count, label, holds_out)
+    return with_graphs(name, split, images, graph_kind(objects[1]), *truth, features, names)
 
 
 def scenes_of(argument: str, split: str) -> list[Scene]:
     """The scenes that ``load`` draws: what they hold, and boxes, masks and relations of that."""
-    _, objects, count, _, holds_out = _options(argument)
+    _, objects, count, _, holds_out, _ = _options(argument)
     return [scene for scene, _ in _scenes(split, objects, count, holds_out)]
 
 
-def _options(argument: str) -> tuple[int, tuple[int, int], int, str, bool]:
+def _options(argument: str) -> tuple[int, tuple[int, int], int, str, bool, bool]:
     before, given = only_options("shapes", argument, DEFAULTS, WANTED)
     ends = [int(word) if word in map(str, range(1, MOST + 1)) else 0 for word in given["objects"].split("-")]
     objects = (ends[0], ends[-1])
     count = int(given["count"]) if given["count"].isascii() and given["count"].isdecimal() else 0
     good = given["side"] in map(str, SIDES) and len(ends) <= 2 and 1 <= objects[0] <= objects[1]
-    good = good and 1 <= count <= MOST_SCENES and given["label"] in LABELS and given["held_out"] in ("true", "false")
+    switches = [given[name] for name in ("held_out", "graphs")]
+    good = good and 1 <= count <= MOST_SCENES and given["label"] in LABELS and set(switches) <= {"true", "false"}
     if before or not good:
         raise InvalidInput(f"shapes got {argument!r}; known are ?{WANTED}; at most {MOST_SCENES:,} scenes.")
-    return int(given["side"]), objects, count, given["label"], given["held_out"] == "true"
+    return int(given["side"]), objects, count, given["label"], *(switch == "true" for switch in switches)
 
 
 def _told(argument: str) -> str:
@@ -123,8 +139,8 @@ def _scenes(
 @functools.lru_cache(maxsize=4)
 def _drawn(
     split: str, side: int, objects: tuple[int, int], count: int, label: str, holds_out: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Images, captions ``[n, 5, 128]``, ``held_out`` and labels (None where scenes hold several things)."""
+) -> tuple[list[Scene], np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Scenes, images, captions ``[n, 5, 128]``, ``held_out`` and labels (None where scenes hold several things)."""
     drawn = _scenes(split, objects, count, holds_out)
     scenes = [scene for scene, _ in drawn]
     images = np.concatenate([pictures(scenes[start : start + BLOCK], side) for start in range(0, len(scenes), BLOCK)])
@@ -138,4 +154,17 @@ def _drawn(
         labels = np.array([words.index(word_of(scene.things[0])) for scene in scenes], np.int64)
     for array in (images, captions, held, *(() if labels is None else (labels,))):
         array.setflags(write=False)
-    return images, captions, held, labels
+    return scenes, images, captions, held, labels
+
+
+@functools.lru_cache(maxsize=4)
+def _graphs(
+    split: str, side: int, objects: tuple[int, int], count: int, label: str, holds_out: bool
+) -> tuple[list, list, list, list]:
+    """Names, relations, boxes and masks. Partners are drawn apart from scenes and sentences, which are the same without
+    graphs.
+    """
+    scenes = _drawn(split, side, objects, count, label, holds_out)[0]
+    start = (1 << 65) + (SPLITS.index(split) << 32)
+    generators = [np.random.Generator(np.random.Philox(key=start + number)) for number in range(len(scenes))]
+    return truths_of(scenes, generators)

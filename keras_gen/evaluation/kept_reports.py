@@ -34,6 +34,8 @@ PICTURES = (
     "captions",
     "caption_walks",
     "transfers",
+    "graphs",
+    "layouts",
 )
 Report = dict[str, Any]
 

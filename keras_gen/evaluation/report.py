@@ -16,7 +16,11 @@ import keras_gen
 from keras_gen.core.errors import InvalidInput, OutputFailed
 from keras_gen.core.files import check_file, check_name, read_json, write_json
 from keras_gen.core.image_data import ImageData
-from keras_gen.evaluation import caption_measurements, translation_measurements  # noqa: F401 they enter their metrics
+from keras_gen.evaluation import (  # noqa: F401 they enter their metrics
+    caption_measurements,
+    scene_measurements,
+    translation_measurements,
+)
 from keras_gen.evaluation.measurement import Measurement, chosen_measurements
 from keras_gen.evaluation.measurements import PRECISION_NEIGHBOURS
 from keras_gen.evaluation.report_html import write_html
@@ -224,6 +228,7 @@ def _check(
 
 
 def _check_conditions(model: Any, test: ImageData) -> None:
+    test.check_kinds(model.condition_spec())
     for name, kind in model.condition_spec().items():
         if not kind.of_data:
             continue

@@ -13,6 +13,8 @@ from keras_gen.evaluation import latent
 from keras_gen.evaluation.caption_pictures import caption_pictures
 from keras_gen.evaluation.captions import caption_of
 from keras_gen.evaluation.memorisation import nearest_training_images
+from keras_gen.evaluation.scene_pictures import scene_pictures
+from keras_gen.evaluation.scenes import graph_of
 from keras_gen.evaluation.style import style_pictures, transfers
 from keras_gen.evaluation.subject import Subject
 from keras_gen.evaluation.translation import source_of
@@ -37,6 +39,8 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
         drawn = {"samples": (grid, f"the model's images of {test.split} sources"), **translation_pictures(subject)}
     if caption_of(model):
         drawn |= caption_pictures(subject)
+    if graph_of(model):
+        drawn |= scene_pictures(subject)
     drawn["real_and_fake"] = (
         stacked(
             [image_grid(images[: 3 * COLUMNS], test.image_spec, columns=COLUMNS) for images in (subject.reals, fakes)]

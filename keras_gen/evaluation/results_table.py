@@ -172,7 +172,9 @@ def _notes_and_pictures(name: str, folder: Path, link: str) -> list[str]:
     lines = [read_text(notes).strip(), ""] if notes.is_file() else []
     # Of what a model was given beside what it made of it, where there is such a picture.
     firsts = [
-        key for key in ("translations", "captions", "transfers", "samples") if (folder / f"{name}-{key}.png").is_file()
+        key
+        for key in ("translations", "captions", "transfers", "layouts", "samples")
+        if (folder / f"{name}-{key}.png").is_file()
     ]
     drawn = [*firsts[:1], *(key for key in ("curves",) if (folder / f"{name}-{key}.png").is_file())]
     return lines + [f"![{key} of {name}]({link}/{name}-{key}.png)" for key in drawn]

@@ -114,6 +114,10 @@ for _module, _classes in {
         "text_to_image_anime_faces": "TextToImageAnimeFaces",
         "text_to_image_flickr8k": "TextToImageFlickr8k",
     },
+    "scene_graph": {
+        "scene_graph_shapes": "SceneGraphShapes",
+        "scene_graph_coco_full": "SceneGraphCOCOFull",
+    },
 }.items():
     for _name, _class in _classes.items():
         RECIPES.register(_name, f"keras_gen.recipes.{_module}:{_class}")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from keras_gen.core.errors import InvalidInput
 from keras_gen.core.replicas import gathered, replica_count
+from keras_gen.models.conditional.choices import chosen
 
 ONE, ALL = "caption", "captions"  # of a batch: a sentence an image [b, length], and all of them [b, k, length]
 
@@ -16,17 +16,7 @@ def chosen_captions(batch: Mapping[str, tf.Tensor], draws: tf.Tensor | None, len
 
     Without draws, or where the batch holds one caption an image, that one: ``[b, 1, length]``.
     """
-    if ALL not in batch or draws is None:
-        return batch[ONE][:, None]
-    every = batch[ALL]
-    if every.shape.rank != 3 or every.shape[-1] != length or not every.dtype.is_integer:
-        raise InvalidInput(
-            f"'captions' are {every.dtype.name} {every.shape.as_list()}; wanted the characters of all captions of an image, "
-            f"integers [b, k, {length}], or leave them out."
-        )
-    count = tf.shape(every)[1]
-    places = tf.cast(tf.floor(draws * tf.cast(count, tf.float32)), tf.int32)
-    return tf.gather(every, tf.minimum(places, count - 1), axis=1, batch_dims=1)
+    return chosen(batch, ONE, ALL, draws, length)
 
 
 def embedded(network: keras.Model, captions: tf.Tensor) -> tf.Tensor:
