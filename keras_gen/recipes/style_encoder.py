@@ -51,7 +51,7 @@ class StyleEncoderRecipe(OneOptimizerRecipe):
 
 
 class StyleEncoderShapes(StyleEncoderRecipe):
-    """Style encoder of drawn shapes: another caption, the same ground.
+    """Style encoder of drawn shapes: other words, same ground.
 
     Reed et al. 2016b, section 4.4: convolutions that find the noise of an image that ``text_to_image_shapes`` made, whose run it
     wants at ``runs/text_to_image_shapes``. No number is published on this data. About 5 min on one CPU core.
