@@ -126,7 +126,7 @@ class SceneGraphCOCOFull(SceneGraphRecipe):
 
     Johnson et al. 2018, networks, losses and the code's own settings: 28.2 million weights, batches of 32, 1,000,000 steps, the
     normalization frozen after 100,000. Wants the photographs and annotations of COCO 2017 in ``coco:PATH`` (``--data``), with
-    those of stuff. This project has not run it. Some four days on one GPU of 2018.
+    those of stuff. This project has not run it. About four days on one GPU of 2018, too long for a CPU.
     """
 
     cost = Cost(6000, "1 GPU")
