@@ -16,7 +16,7 @@ from keras_gen.core.image_data import ImageData
 LARGEST, LARGEST_IN_ALL = 4 * 10**6, 40 * 10**6  # bytes: what a package may weigh
 CHECKED = 100  # images of the number that tests measure again
 # The first that the model can give; each is a name of ``evaluation.measurements``.
-CHECKS = ("nll", "elbo", "accuracy", "fid")
+CHECKS = ("nll", "elbo", "accuracy", "style", "fid")
 
 
 def make(run: str | os.PathLike, name: str | None = None, *, download: bool = False) -> Path:

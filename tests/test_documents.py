@@ -20,6 +20,7 @@ SMALL = {
 SMALL_NOTEBOOKS = {
     "first_use": {"epochs=30": "epochs=1"},
     "latents_and_flows": {"epochs=80": "epochs=1", "rvs((4000, k)": "rvs((9, k)", "sample(300": "sample(100"},
+    "text_and_scenes": {"[:400]": "[:60]"},
     "translation": {"epochs=30": "epochs=1", "epochs=20": "epochs=1", "range(8)": "range(2)"},
     "gans": {"epochs=120": "epochs=1", "turns=3000": "turns=2", "turns=500": "turns=2", "turns=100": "turns=2"},
 }

@@ -6,7 +6,7 @@ from typing import Any
 import keras_gen as kg
 from keras_gen.core.errors import InvalidInput
 from keras_gen.recipes.optimizer import OneOptimizerRecipe
-from keras_gen.recipes.recipe import Cost, PositiveFloat, PositiveInt
+from keras_gen.recipes.recipe import Cost, Expected, PositiveFloat, PositiveInt
 from keras_gen.recipes.text_encoder import check_captions
 
 
@@ -54,10 +54,11 @@ class StyleEncoderShapes(StyleEncoderRecipe):
     """Style encoder of drawn shapes: other words, same ground.
 
     Reed et al. 2016b, section 4.4: convolutions that find the noise of an image that ``text_to_image_shapes`` made, whose run it
-    wants at ``runs/text_to_image_shapes``. No number is published on this data. About 5 min on one CPU core.
+    wants at ``runs/text_to_image_shapes``. No number is published on this data. About 3 min on one CPU core.
     """
 
-    cost = Cost(5)
+    cost = Cost(3)
+    expected = Expected("style_ground_correlation", 0.33)
 
     data: str = "shapes?objects=1"
     epochs: PositiveInt = 15

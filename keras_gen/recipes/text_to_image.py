@@ -6,7 +6,16 @@ from typing import Any
 import keras_gen as kg
 from keras_gen.core.errors import InvalidInput
 from keras_gen.recipes.adversarial import AdversarialRecipe
-from keras_gen.recipes.recipe import Augmentation, Cost, NonNegativeFloat, PositiveFloat, PositiveInt, Rate, SampleCount
+from keras_gen.recipes.recipe import (
+    Augmentation,
+    Cost,
+    Expected,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    SampleCount,
+)
 from keras_gen.recipes.text_encoder import check_captions
 
 
@@ -83,6 +92,7 @@ class TextToImageShapes(TextToImageRecipe):
     """
 
     cost = Cost(40)
+    expected = Expected("caption_accuracy", 0.292)
 
     data: str = "shapes?objects=1"
     epochs: PositiveInt = 60
