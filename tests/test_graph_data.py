@@ -167,6 +167,9 @@ def _with(change):
         ),
         ("instances", lambda w: w["images"][0].update(height=21, width=41), r"Image \d+|is not of"),
         ("instances", lambda w: w["images"][0].update(file_name="none.jpg"), r"Image \d+ \(none.jpg\) is neither in"),
+        ("instances", lambda w: w["images"][0].update(width=0), r"of \(20, 0\) pixels; wanted counts"),
+        ("instances", lambda w: w["images"].append({**w["images"][0], "id": -4}), "image -4 .* an id from 0"),
+        ("instances", lambda w: w["images"].append({**w["images"][0], "id": "x"}), "not in COCO's format"),
         ("instances", lambda w: w["annotations"][0].pop("bbox"), "not in COCO's format"),
         ("instances", lambda w: w.pop("annotations"), "wanted an object of images, annotations, categories"),
     ],
@@ -304,6 +307,11 @@ def test_what_is_no_visual_genome_is_refused(tmp_path):
     (folder / "vg_splits.json").write_text(json.dumps({"train": [99], "val": [], "test": []}))
     with pytest.raises(kg.InvalidInput, match="has image 99, which image_data.json does not have"):
         data.load(f"visual_genome:{folder}?{LEAST}")
+    told = json.loads((folder / "image_data.json").read_text())
+    (folder / "image_data.json").write_text(json.dumps([*told, {**told[0], "image_id": "../1"}]))
+    with pytest.raises(kg.InvalidInput, match="has image '../1'; wanted integers from 0"):
+        data.load(f"visual_genome:{folder}?{LEAST}")
+    (folder / "image_data.json").write_text(json.dumps(told))
     (folder / "objects.json").write_text("[{}]")
     (folder / "vg_splits.json").unlink()
     with pytest.raises(kg.InvalidInput, match="not in Visual Genome's format"):

@@ -68,6 +68,11 @@ def _annotations(folder: Path, part: str) -> tuple[dict[int, str], dict[int, dic
     try:
         names = {each["id"]: each["name"] for found in parts for each in found["categories"]}
         images = {each["id"]: each for each in parts[0]["images"]}
+        for number, each in images.items():
+            if not all(type(value) is int and value > 0 for value in (*_size(each), number + 1)):
+                raise InvalidInput(
+                    f"{instances}: image {number!r} of {_size(each)!r} pixels; wanted counts, and an id from 0."
+                )
         objects: dict[int, list[dict]] = {number: [] for number in images}
         with_stuff = set()
         for place, found in enumerate(parts):

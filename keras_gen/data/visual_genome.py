@@ -39,6 +39,8 @@ def load(argument: str, split: str, download: bool = False) -> ImageData:
         raise InvalidInput(f"visual_genome got {argument!r}; known are ?{WANTED}.")
     try:
         images = {each["image_id"]: each for each in annotations_of(folder / "image_data.json")}
+        if strange := [i for i in images if type(i) is not int or i < 0]:
+            raise InvalidInput(f"{folder / 'image_data.json'} has image {strange[0]!r:.40}; wanted integers from 0.")
         splits = _splits(folder, images)
         objects, relations = _found(folder, images)
         names = _frequent(
