@@ -64,7 +64,7 @@ def make(run: str | os.PathLike, name: str | None = None, *, download: bool = Fa
 
 def measured_check(model: Any, data: Mapping[str, ImageData], metric: str | None = None) -> dict[str, Any]:
     """``{"check": {"metric", "line", "value"}}``: one number on the first ``CHECKED`` test images, for tests to repeat."""
-    from keras_gen.evaluation import measurements, translation_measurements  # noqa: F401 enter their metrics
+    from keras_gen.evaluation import report  # noqa: F401 with it come all metrics
     from keras_gen.evaluation.measurement import MEASUREMENTS
     from keras_gen.evaluation.subject import Subject
     from keras_gen.metrics.features import default_space, feature_space

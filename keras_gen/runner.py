@@ -205,8 +205,11 @@ def sample(
 
 def draw_preset(name: str, n: int, seed: int, out: str | os.PathLike) -> Path | None:
     """As ``sample`` of a preset. What has to be given, a source or a sentence, comes from the preset's test data, sources above
-    what is made of them; None where those data are not on this machine.
+    what is made of them (of a style encoder, images above those of other words in their style); None where those data are not on
+    this machine.
     """
+    import numpy as np
+
     from keras_gen import presets
     from keras_gen.core.inputs import Images
     from keras_gen.core.pictures import check_grid, check_png, image_grid, save_picture, stacked
@@ -225,8 +228,13 @@ def draw_preset(name: str, n: int, seed: int, out: str | os.PathLike) -> Path | 
     n = min(integer("n", n, 1), len(test))
     given, columns = {key: test.features[key][:n] for key in kinds}, max(1, round(n**0.5))
     check_grid(n, model.image_spec, columns)
-    sides = [(given[key], kind.spec) for key, kind in kinds.items() if isinstance(kind, Images)]
-    sides.append((model.sample(n, seed, **given), model.image_spec))
+    if hasattr(model, "transfer"):  # a picture's style with the next one's words
+        sides = [(test.images[:n], model.image_spec)]
+        drawn = model.transfer(test.images[:n], np.roll(given["caption"], -1, axis=0))
+    else:
+        sides = [(given[key], kind.spec) for key, kind in kinds.items() if isinstance(kind, Images)]
+        drawn = model.sample(n, seed, **given)
+    sides.append((drawn, model.image_spec))
     save_picture(stacked([image_grid(images, spec, columns=columns) for images, spec in sides]), out)
     return Path(out)
 
