@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+from cases import CASES
 from click.testing import CliRunner
 from PIL import Image
 
@@ -16,6 +17,7 @@ from keras_gen import data, presets
 from keras_gen import preset_making as making
 from keras_gen.cli import main
 from keras_gen.core.files import sha256
+from keras_gen.exporters.small_file import rounded
 
 MADE = presets.names()
 
@@ -110,6 +112,25 @@ def test_a_run_becomes_a_preset_that_every_command_takes(run, tmp_path):
     assert report["epochs"] == 2 and report["command"] == card["run"]["command"]
     assert report["metrics"][0]["value"] == pytest.approx(card["report"]["metrics"][0]["value"])
     assert (made / "artifact" / "onnx" / "sample.onnx").is_file()
+
+
+@pytest.mark.parametrize("model", [kg.GAN, kg.TextToImageGAN], ids=lambda model: model.__name__)
+def test_a_preset_has_averages_in_place_of_what_they_are_averages_of(model):
+    case = next(case for case in CASES if case.model is model and case.arguments.get("ema_decay"))
+    whole = case.shaken()
+    whole.fit(case.data(16), batch_size=8, verbose=0)
+    small = rounded(whole)
+    assert small.ema_decay is None and not small.averages and whole.averages
+    for network, average, moved in zip(small.generator_side, whole.averages, whole.generator_side, strict=True):
+        pairs = list(zip(network.get_weights(), average.get_weights(), moved.get_weights(), strict=True))
+        assert any(np.abs(mine - its).max() > 1e-5 for _, mine, its in pairs)
+        for one, other, _ in pairs:
+            np.testing.assert_allclose(one, other, rtol=2**-8)
+    for network, other in zip(small.discriminator_side, whole.discriminator_side, strict=True):
+        for one, its in zip(network.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(one, its, rtol=2**-8)
+    if model is kg.TextToImageGAN:
+        np.testing.assert_allclose(small.embed_captions("first"), whole.embed_captions("first"), rtol=0.05, atol=0.01)
 
 
 def test_what_data_may_not_be_passed_on_makes_no_preset(run, tmp_path, monkeypatch):

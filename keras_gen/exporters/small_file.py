@@ -31,7 +31,8 @@ def write_feature_network(classifier: Classifier, path: str | os.PathLike) -> No
 
 
 def write_preset(model: GenerativeModel, path: str | os.PathLike) -> None:
-    """Writes the model to ``path`` (``*.keras``) in about half the bytes of its weights, without optimizers.
+    """Writes the model to ``path`` (``*.keras``) in about half the bytes of its weights, without optimizers, and with averaged
+    networks in the place of those that they are averages of.
 
     It computes in float32. Its kernels are rounded to bfloat16, as training in ``mixed_bfloat16`` saw them anyway, so half of
     their bytes are zeros, which the archive's compression takes away.
@@ -44,14 +45,25 @@ def write_preset(model: GenerativeModel, path: str | os.PathLike) -> None:
 
 
 def rounded(model: GenerativeModel) -> GenerativeModel:
-    """A float32 copy of the model, not compiled, whose kernels (weights of rank 2 and more) have bfloat16's digits."""
-    twin = type(model).from_config(in_float32(model.get_config(), set()))
-    twin.set_weights([_rounded(weight) if weight.ndim > 1 else weight for weight in model.get_weights()])
+    """A float32 copy of the model, not compiled, whose kernels (weights of rank 2 and more) have bfloat16's digits.
+
+    Of a model that keeps averages, one that keeps none and has theirs: it draws the same.
+    """
+    config, averages = in_float32(model.get_config(), set()), getattr(model, "averages", [])
+    if averages:
+        config["ema_decay"] = None
+    twin = type(model).from_config(config)
+    kept = {id(weight) for average in averages for weight in average.weights}
+    weights = [keras.ops.convert_to_numpy(weight) for weight in model.weights if id(weight) not in kept]
+    twin.set_weights([_rounded(weight) for weight in weights])
+    for network, average in zip(twin.generator_side if averages else (), averages):
+        network.set_weights([_rounded(weight) for weight in average.get_weights()])
     return twin
 
 
 def _rounded(weight: np.ndarray) -> np.ndarray:
-    return tf.cast(tf.cast(weight, tf.bfloat16), tf.float32).numpy() if weight.dtype.kind == "f" else weight
+    is_kernel = weight.ndim > 1 and weight.dtype.kind == "f"
+    return tf.cast(tf.cast(weight, tf.bfloat16), tf.float32).numpy() if is_kernel else weight
 
 
 def _write(network: keras.Model, path: str | os.PathLike, what: str) -> None:
