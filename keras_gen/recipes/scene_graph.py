@@ -7,6 +7,7 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.recipes.adversarial import AdversarialRecipe
 from keras_gen.recipes.recipe import (
     Cost,
+    Expected,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -94,10 +95,11 @@ class SceneGraphShapes(SceneGraphRecipe):
     Johnson et al. 2018, a refinement of four modules and networks of a half to a tenth of the width, on scenes of one to six
     things called as "small red circle". Where a thing lies no graph says, only on which side of another, so boxes can be right no
     further than that. Ablations by ``--set``: ``convolutions=0``, ``object_weight=0`` with ``class_weight=0``,
-    ``image_weight=0``. No number is published on this data. About 35 min on one CPU core.
+    ``image_weight=0``. No number is published on this data. About 45 min on one CPU core.
     """
 
-    cost = Cost(35)
+    cost = Cost(45)
+    expected = Expected("flipped_relation_accuracy", 1.0)
 
     data: str = "shapes?objects=1-6&count=10000&held_out=false&graphs=true"
     epochs: PositiveInt = 16
