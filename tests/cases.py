@@ -342,7 +342,7 @@ CASES = (
         ),
         optimizers=2,
         falling="discriminator_loss",
-        sgd_rate=0.02,
+        sgd_rate=0.005,
     ),
     Case(
         "gan_wgan_clip",

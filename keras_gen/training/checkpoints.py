@@ -27,7 +27,9 @@ class Checkpoints(keras.callbacks.Callback):
     """Saves the whole model as ``epoch-00012.keras`` after every ``every`` epochs and the last one; keeps ``keep``.
 
     With the states of all layers' draws (Keras' ``Dropout``, ``RandomFlip`` ...), so that a resumed run ends with the bits of
-    an uninterrupted one. Draws without a layer's ``SeedGenerator`` (``keras.random.normal(shape)``) are not among them.
+    an uninterrupted one. Draws without a layer's ``SeedGenerator`` (``keras.random.normal(shape)``) are not among them, and
+    where a weight serves three times in a step (a gradient penalty), TensorFlow adds its gradients in the order in which they
+    are ready: there the last bits are only the same with ``TF_NUM_INTEROP_THREADS=1``.
 
     A file appears whole or not at all. Weights that are not finite are never saved: they end the run instead.
     """
