@@ -15,8 +15,8 @@ import tensorflow as tf
 pytest_plugins = ["worker_memory"]
 
 _CPU = tf.config.list_physical_devices("CPU")[0]
-# One operation at a time: where a gradient is a sum of three, TensorFlow's AddN begins with the one whose buffer is free first, so
-# with several threads two runs of one step may differ in the last bit.
+# One operation at a time: of a sum of three gradients, TensorFlow's AddN begins with the one whose buffer is free first, so with
+# several threads two runs of one step may differ in the last bit.
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
 

@@ -65,6 +65,7 @@ FLOORS = [
             "layers.lstm_scan",
             "layers.matrix_convolution",
             "layers.batch_normalization",
+            "layers.resampling_convolution",
             "losses.likelihoods",
             "losses.adversarial",
             "metrics.estimate",
@@ -131,6 +132,7 @@ FLOORS = [
         [
             "models.generative_model",
             "models.adversarial.turns",
+            "models.adversarial.growth",
             "models.conditional.choices",
             "models.adversarial.conditional_networks",
             "models.adversarial.constraints",
@@ -164,6 +166,7 @@ FLOORS = [
         ],
         [
             "models.conditional.text_encoder",
+            "models.adversarial.gan",
         ],
         [
             "models.conditional.text_to_image",

@@ -36,6 +36,7 @@ WITH_ARGUMENT = {
     "image_folder": "keras_gen.data.image_folder:load",
     "paired_folder": "keras_gen.data.side_folders:load_paired",
     "unpaired_folder": "keras_gen.data.side_folders:load_unpaired",
+    "pad": "keras_gen.data.derived:pad",
     "colorize": "keras_gen.data.derived:colorize",
     "upscale": "keras_gen.data.derived:upscale",
     "inpaint": "keras_gen.data.derived:inpaint",
@@ -71,6 +72,7 @@ def load(name: str, split: str = "train", *, download: bool = False) -> "ImageDa
     ``camvid_dusk_to_day[?size=128]``                       two sets that are not paired
     ``image_folder:PATH[?size=64&channels=3&...]``          pictures of your own: see ``image_folder.load``
     ``paired_folder:PATH``, ``unpaired_folder:PATH``        of two kinds: see ``side_folders``
+    ``pad:NAME?size=32``                                    with level 0 around them
     ``colorize:NAME``, ``upscale:NAME[?factor=4]``,         pairs made of any set of images: see ``derived``
     ``inpaint:NAME``, ``edges:NAME``
     ``reverse:NAME``, ``unpaired:NAME``                     pairs the other way round; their sides shuffled apart

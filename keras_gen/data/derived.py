@@ -1,5 +1,6 @@
-"""Data sets made of others: ``colorize:NAME``, ``upscale:NAME?factor=4``, ``inpaint:NAME``, ``edges:NAME`` (tasks whose pairs
-come from any set of images), ``reverse:NAME``, ``unpaired:NAME`` (of pairs) and ``unpaired_classes:NAME?source=0&image=1``.
+"""Data sets made of others. Of any set of images: ``pad:NAME?size=32``, and tasks, ``colorize:NAME``, ``upscale:NAME?factor=4``,
+``inpaint:NAME``, ``edges:NAME``. Of pairs: ``reverse:NAME``, ``unpaired:NAME``. Of classes:
+``unpaired_classes:NAME?source=0&image=1``.
 
 ``NAME`` is any data set's, options and all; what stands behind its ``?`` and is not asked for here goes on to it.
 """
@@ -19,7 +20,26 @@ from keras_gen.data.edges import edges
 from keras_gen.data.options import own_options, positive
 
 BLOCK = 1024  # images at once
-LARGEST_FACTOR = 256
+LARGEST_FACTOR, LARGEST_SIDE = 256, 4096
+
+
+def pad(argument: str, split: str, download: bool = False) -> ImageData:
+    """The images in the middle of ``size`` x ``size`` ones, level 0 around them: for networks that want a power of two."""
+    argument, own = own_options(argument, ("size",))
+    of = _images("pad", argument, split, download)
+    spec, side = of.image_spec, positive(own.get("size", ""), LARGEST_SIDE)
+    if side is None or side < max(spec.shape[:2]):
+        raise InvalidInput(
+            f"pad:{of.name} got size={own.get('size', '')!r} for {spec}; give '?size=SIDE' of {max(spec.shape[:2])} or more."
+        )
+    rims = [((side - length) // 2, side - length - (side - length) // 2) for length in spec.shape[:2]]
+    images = np.pad(of.images, ((0, 0), *rims, (0, 0)))
+    return dataclasses.replace(
+        of,
+        name=f"pad:{of.name}?size={side}",
+        image_spec=dataclasses.replace(spec, height=side, width=side),
+        features={**of.features, "image": images},
+    )
 
 
 def colorize(argument: str, split: str, download: bool = False) -> ImageData:

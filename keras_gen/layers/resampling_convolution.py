@@ -6,7 +6,7 @@ import keras
 from keras import layers, ops
 
 
-def _overlaid(kernel: Any) -> Any:
+def overlaid(kernel: Any) -> Any:
     """``[3, 3, i, o]`` to the sum of its four places in a ``[4, 4, i, o]`` one."""
     shifts = ((0, 1), (1, 0))
     return sum(ops.pad(kernel, (down, across, (0, 0), (0, 0))) for down in shifts for across in shifts)
@@ -38,7 +38,7 @@ class ConvolutionMeanPool(_Joined):
 
     def call(self, inputs: Any) -> Any:
         """The pooled maps."""
-        kernel = _overlaid(self.kernel) * 0.25
+        kernel = overlaid(self.kernel) * 0.25
         return self._finished(ops.conv(inputs, ops.cast(kernel, inputs.dtype), strides=2, padding="same"))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -56,7 +56,7 @@ class UpsampledConvolution(_Joined):
 
     def call(self, inputs: Any) -> Any:
         """The larger maps."""
-        kernel = ops.transpose(_overlaid(ops.flip(self.kernel, axis=(0, 1))), (0, 1, 3, 2))
+        kernel = ops.transpose(overlaid(ops.flip(self.kernel, axis=(0, 1))), (0, 1, 3, 2))
         return self._finished(ops.conv_transpose(inputs, ops.cast(kernel, inputs.dtype), strides=2, padding="same"))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:

@@ -25,8 +25,9 @@ DIGEST = 8  # characters of a weight file's SHA-256 in a metric's name
 
 
 def classifier_mnist(argument: str | None = None) -> FeatureSpace:
-    """The recipe ``classifier_mnist``'s network: 64 features and 10 probabilities of 28x28x1 images, grey or binarized."""
-    return _shipped("classifier_mnist", "MNIST", argument)
+    """The recipe ``classifier_mnist``'s network: 64 features and 10 probabilities of 28x28x1 images, grey or binarized,
+    or of the middle of padded ones."""
+    return _shipped("classifier_mnist", "MNIST", argument, rim=4)
 
 
 def classifier_cifar10(argument: str | None = None) -> FeatureSpace:
@@ -39,9 +40,9 @@ def classifier_shapes(argument: str | None = None) -> FeatureSpace:
     return _shipped("classifier_shapes", "drawn shapes", argument)
 
 
-def _shipped(name: str, data: str, argument: str | None) -> FeatureSpace:
+def _shipped(name: str, data: str, argument: str | None, rim: int = 0) -> FeatureSpace:
     without_argument(name, argument)
-    return _classifier(name.replace("_", "-"), f"this project's classifier of {data}", SHIPPED / f"{name}.keras")
+    return _classifier(name.replace("_", "-"), f"this project's classifier of {data}", SHIPPED / f"{name}.keras", rim)
 
 
 def network(argument: str | None = None) -> FeatureSpace:
@@ -84,10 +85,12 @@ def inception_v3(argument: str | None = None) -> FeatureSpace:
     return FeatureSpace(f"inception-v3-{digest}", f"Inception v3 with the weights {path.name}", read, True, check)
 
 
-def _classifier(label: str, description: str, path: Path) -> FeatureSpace:
+def _classifier(label: str, description: str, path: Path, rim: int = 0) -> FeatureSpace:
+    """The space of a classifier's file, which reads the middle of images that have up to ``rim`` rows and columns more."""
+
     def check(spec: ImageSpec) -> None:
         shape = _loaded(path).input_shape[1:]
-        if shape != spec.shape:
+        if shape[2] != spec.channels or not all(0 <= beyond <= rim for beyond in _rims(shape, spec)):
             raise InvalidInput(
                 f"{label} reads images of {'x'.join(map(str, shape))}, these are {spec}; choose another feature space "
                 "(random_conv takes any images)."
@@ -95,9 +98,17 @@ def _classifier(label: str, description: str, path: Path) -> FeatureSpace:
 
     def read(images: np.ndarray, spec: ImageSpec) -> Read:
         check(spec)
-        return Read(*in_batches(_classifier_reader(path, spec.levels), spec.check(images)))
+        shape = _loaded(path).input_shape[1:]
+        top, left = (beyond // 2 for beyond in _rims(shape, spec))
+        middle = spec.check(images)[:, top : top + shape[0], left : left + shape[1]]
+        return Read(*in_batches(_classifier_reader(path, spec.levels), middle))
 
     return FeatureSpace(label, description, read, True, check)
+
+
+def _rims(shape: tuple, spec: ImageSpec) -> tuple[int, int]:
+    """How many rows and columns images have beyond a classifier's."""
+    return spec.height - shape[0], spec.width - shape[1]
 
 
 @functools.lru_cache(maxsize=4)

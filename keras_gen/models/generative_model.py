@@ -224,6 +224,10 @@ class GenerativeModel(Sampler, BatchMethods):
         step = call_number(self.training_calls) if training else self.training_calls.state.value[1]
         return step_noise(spec, batch, self.seed, step, turn=0 if training else -1)
 
+    def plan(self, images: int) -> str:
+        """What changes in the course of a training that shows so many images, for a run's first lines; empty: nothing."""
+        return ""
+
     def steps_made(self) -> int:
         """Training steps behind the model since ``compile``, those of its saved states included."""
         return steps_made(self.optimizer)

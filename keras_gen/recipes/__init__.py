@@ -57,6 +57,12 @@ for _module, _classes in {
         "wgan_gp_cifar10": "WGANGPCIFAR10",
         "wgan_gp_cifar10_full": "WGANGPCIFAR10Full",
     },
+    "progan": {
+        "progan_mnist": "ProGANMNIST",
+        "progan_cifar10": "ProGANCIFAR10",
+        "progan_cifar10_full": "ProGANCIFAR10Full",
+        "progan_anime_faces": "ProGANAnimeFaces",
+    },
     "sngan": {
         "sngan_mnist": "SNGANMNIST",
         "sngan_classes_mnist": "SNGANClassesMNIST",

@@ -21,4 +21,5 @@ def update_average(average: keras.Model, network: keras.Model, decay: float) -> 
     """
     learnt = {id(variable) for layer in network._flatten_layers() for variable in layer._trainable_variables}
     for kept, now in zip(average.variables, network.variables):
-        kept.assign(kept * decay + now * (1.0 - decay) if id(now) in learnt else now)
+        # So written that of equal weights it is exactly themselves.
+        kept.assign(kept + (now - kept) * (1.0 - decay) if id(now) in learnt else now)

@@ -39,7 +39,7 @@ class RunProgress(keras.callbacks.Callback):
     def announce(
         self, model: keras.Model, training: ImageData, validation: ImageData, batch_size: int, folder: Path
     ) -> None:
-        """The run's first lines: what is trained, how large it is, on what, for how long, where it goes; names of the labels."""
+        """The run's first lines: what is trained, how large it is, on what, for how long, where it goes; labels, phases."""
         size = f"{type(model).__name__}, {weight_count(model):,} weights"
         data = f"{training.name} ({len(training):,} training, {len(validation):,} validation images)"
         length = f"{self.epochs:,} epoch{'s' * (self.epochs > 1)} of batch {batch_size:,}"
@@ -48,6 +48,8 @@ class RunProgress(keras.callbacks.Callback):
         own = names == [str(label) for label in range(len(names))]  # digits are their own names
         for each in (line,) if own else (line, f"labels: {training.named_labels()}"):
             self.console.print(each, soft_wrap=True, highlight=False, markup=False)
+        if plan := model.plan(self.epochs * (len(training) // batch_size) * batch_size):
+            self.console.print(plan, soft_wrap=True, highlight=False, markup=False)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Shows the bar, or remembers when the run began."""

@@ -37,6 +37,7 @@ class AdversarialModel(GenerativeModel):
         step_spec                     what a step draws for its fakes beside the noise (their labels)
         shown_to_discriminator        a pool of earlier fakes
         after_discriminator_update    weight clipping
+        trained_weights               layers that are not in use yet
         phase                         steps that differ and are compiled apart: long critic turns, a network that grows
 
     and a layer with a method ``advance`` moves its buffers there, once a turn however often its network is called.
@@ -127,6 +128,18 @@ class AdversarialModel(GenerativeModel):
             *(int(each.iterations.numpy()) for each in (self.generator_optimizer, self.discriminator_optimizer))
         )
         return None if self.critic_schedule is None else self.generator_moves
+
+    def trained_weights(self, networks: Sequence[keras.Model]) -> list[keras.Variable]:
+        """Which weights of a side a step moves."""
+        return _weights(networks)
+
+    def average_decay(self) -> Any:
+        """By which the average keeps what it is in a step."""
+        return self.ema_decay
+
+    def turns_behind(self) -> tf.Tensor:
+        """The discriminator's turns so far: what a turn draws of its own, it draws by them."""
+        return self.discriminator_optimizer.iterations
 
     @property
     def generator_side(self) -> list[keras.Model]:
@@ -243,7 +256,7 @@ class AdversarialModel(GenerativeModel):
                 own_fakes = self._fakes(own_batch, *fresh)
             per_example = self._paid(self.generator_loss, own_batch, own_fakes, training=True)
             scaled = self._scaled(per_example, self.generator_side, self.generator_optimizer)
-        weights = _weights(self.generator_side)
+        weights = self.trained_weights(self.generator_side)
         generators = self.generator_optimizer, tape.gradient(scaled, weights), weights
         self.observe("generator_loss", per_example)
         self._move(*generators)
@@ -323,7 +336,7 @@ class AdversarialModel(GenerativeModel):
             per_example = self._paid(self.discriminator_loss, batch, fakes, training=True)
             scaled = self._scaled(per_example, self.discriminator_side, self.discriminator_optimizer)
         self.observe("discriminator_loss", per_example)
-        weights = _weights(self.discriminator_side)
+        weights = self.trained_weights(self.discriminator_side)
         return self.discriminator_optimizer, tape.gradient(scaled, weights), weights
 
     def _move(self, optimizer: keras.optimizers.Optimizer, gradients: list, weights: list) -> None:
@@ -339,7 +352,7 @@ class AdversarialModel(GenerativeModel):
             self.after_discriminator_update()
         else:
             for average, network in zip(self.averages, self.generator_side):
-                update_average(average, network, self.ema_decay)
+                update_average(average, network, self.average_decay())
 
     def _paid(self, question: Any, batch: Batch, fakes: Any, training: bool) -> tf.Tensor:
         """A side's answer, ``[b]``."""

@@ -210,8 +210,12 @@ class GAN(AdversarialModel):
 
     def generate(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> tf.Tensor:
         """The averaged generator's image of ``z`` (and of ``label``): uint8 ``[n, h, w, c]``."""
-        given = self.generator_inputs({**(conditions or {}), **noise})
-        return self.image_spec.from_unit(self.averaged(self.generator)(given, training=False))
+        given = {**(conditions or {}), **noise}
+        return self.image_spec.from_unit(self.unit_images(self.averaged(self.generator), given, training=False))
+
+    def unit_images(self, network: keras.Model, given: Mapping[str, Any], training: bool) -> tf.Tensor:
+        """What a generator makes of noise (and labels): ``[n, h, w, c]``, about in ``[-1, 1]``."""
+        return network(self.generator_inputs(given), training=training)
 
     # On noise, not on images: Keras' own.
     predict, predict_on_batch = keras.Model.predict, keras.Model.predict_on_batch
@@ -233,7 +237,7 @@ class GAN(AdversarialModel):
             also = "".join(f" and {name} [n]" for name in names[1:])
             raise InvalidInput(f"{type(self).__name__} got {found}; wanted noise z [n, {self.latent_dim}]{also}.")
         network = self.generator if training else self.averaged(self.generator)
-        return network(self.generator_inputs(given), training=training)
+        return self.unit_images(network, given, training)
 
     def generator_inputs(self, given: Mapping[str, Any]) -> Any:
         """What the generator takes, of noise as ``noise_spec`` has it and, with classes, of labels."""
@@ -312,7 +316,7 @@ class GAN(AdversarialModel):
         """
         size = reals["image"].shape[0] or tf.shape(reals["image"])[0]
         mixing = {"mixing": Uniform((1, 1, 1))}
-        share = step_noise(mixing, size, self.seed, self.discriminator_optimizer.iterations, MIXING)["mixing"]
+        share = step_noise(mixing, size, self.seed, self.turns_behind(), MIXING)["mixing"]
         points = reals["image"] + share * (fakes["image"] - reals["image"])
         # A look that leaves no trace in moving statistics or counters.
         with tf.GradientTape() as tape, keras.StatelessScope():
