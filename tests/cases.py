@@ -345,6 +345,31 @@ CASES = (
         sgd_rate=0.005,
     ),
     Case(
+        "progressive_gan",
+        kg.ProgressiveGAN,
+        dict(
+            image_spec=kg.ImageSpec(8, 8, 1, 17),
+            latent_dim=5,
+            # Resumed after 384 images, in mid-fade; a run ends at full size.
+            schedule={"start": 4, "steady": [64], "fade": [512]},
+            width=6,
+            maps=24,
+            group=None,
+            objective="least_squares",
+            penalty=["gradient", "drift"],
+            penalty_weight=[0.1, 0.01],
+            penalty_target=0.5,
+            order="simultaneous",
+            ema_decay=0.9,
+            ema_batch=8,
+            restart=True,
+            seed=15,
+        ),
+        optimizers=2,
+        falling="discriminator_loss",
+        sgd_rate=0.02,
+    ),
+    Case(
         "gan_wgan_clip",
         kg.GAN,
         dict(

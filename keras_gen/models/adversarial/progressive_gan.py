@@ -132,7 +132,7 @@ class ProgressiveGAN(GAN):
             if isinstance(self.train_function, CompiledPhases):
                 self.train_function.functions.clear()
             self._generate_function = self.predict_function = self.test_function = None
-        if self._place is None or place.fade != self._place.fade:
+        if place.fading:  # a file's own share, which is that of its last step, may have come after its place
             for network in (self.generator, self.discriminator, *self.averages):
                 network.fade.assign(place.fade)
         self._place = place
@@ -197,7 +197,7 @@ class ProgressiveGAN(GAN):
         size = data["image"].shape[0] or tf.shape(data["image"])[0]
         self._batch = size * replica_count()
         self.observe("side", float(self._place.side))
-        self.observe("fade", self.generator.fade)
+        self.observe("fade", self.generator.fade if self._place.fading else 1.0)
         logs = super().train_step(data)
         self.images_seen.assign_add(tf.cast(self._batch * self.critic_steps, tf.int64))
         return logs
