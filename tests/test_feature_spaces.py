@@ -111,8 +111,13 @@ def test_the_shipped_classifier_reads_mnist_and_tells_ones_from_blanks():
         assert read.features.shape[0] == 2 and np.isfinite(read.features).all()
         np.testing.assert_allclose(read.probabilities.sum(axis=1), 1.0, atol=1e-5)
         assert read.probabilities[1].argmax() == 1 and read.probabilities[1, 1] > 0.9
+    # Of padded images it reads the middle.
+    padded = space.read(np.pad(one * np.uint8(255), ((0, 0), (2, 2), (2, 2), (0, 0))), ImageSpec(32, 32, 1))
+    np.testing.assert_array_equal(padded.features[0], read.features[1])
     with pytest.raises(InvalidInput, match="reads images of 28x28x1, these are 8x8x1.*random_conv"):
         space.check(SPEC)
+    with pytest.raises(InvalidInput, match="these are 33x33x1"):
+        space.check(ImageSpec(33, 33, 1))
 
 
 def test_the_shipped_classifier_of_cifar10_reads_colour_images():

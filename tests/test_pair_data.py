@@ -231,6 +231,15 @@ def test_reduced_pictures_are_enlarged_again(photos):
     assert default_space("reverse:colorize:cifar10") == default_space("image_folder:/cifar10") == "random_conv"
 
 
+def test_padded_images_stand_in_the_middle():
+    digits, padded = data.load("digits", "test"), data.load("pad:digits?size=13", "test")
+    assert padded.name == "pad:digits?size=13" and padded.image_spec == kg.ImageSpec(13, 13, 1, 17)
+    np.testing.assert_array_equal(padded.images[:, 2:10, 2:10], digits.images)
+    assert padded.images.sum() == digits.images.sum()
+    np.testing.assert_array_equal(padded.features["label"], digits.features["label"])
+    assert default_space("pad:mnist?size=32") == "classifier_mnist"
+
+
 def test_the_middle_is_gone(photos):
     part = data.load(f"inpaint:{photos}")
     source = part.features["source"]
@@ -291,6 +300,8 @@ def test_two_classes_as_two_sets():
         ("reverse:", "name it, as 'reverse:colorize:cifar10'"),
         ("colorize:digit", "Did you mean 'digits'"),
         ("upscale:digits?factor=3", "divides 8 and 8"),
+        ("pad:digits", r"size='' for 8x8x1.*'\?size=SIDE' of 8 or more"),
+        ("pad:digits?size=7", "of 8 or more"),
         ("upscale:digits?factor=1", "above 1"),
         ("upscale:digits?factor=²", "above 1"),
         ("upscale:digits?factor=2&factor=4", "says factor= twice"),

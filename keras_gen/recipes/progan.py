@@ -96,7 +96,7 @@ class ProGANCIFAR10(ProgressiveRecipe):
 class ProGANAnimeFaces(ProgressiveRecipe):
     """ProGAN on drawn faces (64x64), reduced.
 
-    Karras et al. 2018 with the settings of its larger images: a slope of 1, deviation in groups of 4 (the authors' later code). No
+    Karras et al. 2018 with the settings of its larger images: a slope of 1, deviation in groups of 4 (their later code). No
     number is published on this data.
     """
 
