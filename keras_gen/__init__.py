@@ -29,6 +29,7 @@ PUBLIC = {
     "PixelVAE": "keras_gen.models.variational.variants",
     "AutoregressiveLikelihood": "keras_gen.models.variational.autoregressive_likelihood",
     "GAN": "keras_gen.models.adversarial.gan",
+    "BigGAN": "keras_gen.models.adversarial.big_gan",
     "Objective": "keras_gen.losses.adversarial",
     "Penalty": "keras_gen.losses.penalties",
     "SpectralNormalization": "keras_gen.layers.spectral_normalization",

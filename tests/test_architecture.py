@@ -67,6 +67,7 @@ FLOORS = [
             "layers.batch_normalization",
             "losses.likelihoods",
             "losses.adversarial",
+            "losses.orthogonality",
             "metrics.estimate",
             "metrics.feature_sets",
             "data.__init__",
@@ -106,6 +107,7 @@ FLOORS = [
         ],
         [
             "layers.causal_pyramid",
+            "layers.self_attention",
         ],
     ],
     [  # 2: networks, training
@@ -156,6 +158,7 @@ FLOORS = [
         ],
         [
             "models.variational.vae",
+            "models.adversarial.gan",
         ],
         [
             "models.translation.translation_model",
