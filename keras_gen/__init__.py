@@ -30,6 +30,7 @@ PUBLIC = {
     "AutoregressiveLikelihood": "keras_gen.models.variational.autoregressive_likelihood",
     "GAN": "keras_gen.models.adversarial.gan",
     "ProgressiveGAN": "keras_gen.models.adversarial.progressive_gan",
+    "BigGAN": "keras_gen.models.adversarial.big_gan",
     "Objective": "keras_gen.losses.adversarial",
     "Penalty": "keras_gen.losses.penalties",
     "SpectralNormalization": "keras_gen.layers.spectral_normalization",

@@ -68,6 +68,7 @@ FLOORS = [
             "layers.resampling_convolution",
             "losses.likelihoods",
             "losses.adversarial",
+            "losses.orthogonality",
             "metrics.estimate",
             "metrics.feature_sets",
             "data.__init__",
@@ -107,6 +108,7 @@ FLOORS = [
         ],
         [
             "layers.causal_pyramid",
+            "layers.self_attention",
         ],
     ],
     [  # 2: networks, training
@@ -158,6 +160,7 @@ FLOORS = [
         ],
         [
             "models.variational.vae",
+            "models.adversarial.gan",
         ],
         [
             "models.translation.translation_model",
@@ -166,7 +169,6 @@ FLOORS = [
         ],
         [
             "models.conditional.text_encoder",
-            "models.adversarial.gan",
         ],
         [
             "models.conditional.text_to_image",

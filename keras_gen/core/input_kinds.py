@@ -73,6 +73,11 @@ INPUT_KINDS.register(
     Shorthand("temperature", "T", "Flows: the noise's standard deviation; 1 by default, 0.7 for pictures."),
 )
 INPUT_KINDS.register(
+    "truncation",
+    "keras_gen.core.inputs:Truncation",
+    Shorthand("truncation", "T", "BigGAN: the largest size of its noise; 10, none, by default, 0.5 for pictures."),
+)
+INPUT_KINDS.register(
     "labels",
     "keras_gen.core.inputs:Labels",
     Shorthand("label", "N", "Class-conditional models: the class of all images."),

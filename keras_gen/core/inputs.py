@@ -191,23 +191,41 @@ class Labels(Input):
         return tf.cast(tf.floor(uniforms[0] * float(self.count)), tf.int32)
 
 
-@dataclass(frozen=True)
-class Temperature(Input):
-    """What the standard deviation of a flow's noise is multiplied by, ``[n]``: 1 samples the model, less its likelier images.
+class Dial(Input):
+    """A way of sampling that is a number, ``[n]`` float32. Tests draw it from ``usual``, a part of its range."""
 
-    Drawn from 1/2 to 1 where a test needs some.
-    """
-
-    kind: ClassVar[str] = "temperature"
     dtype: ClassVar[str] = "float32"
     shape: ClassVar[tuple[int, ...]] = ()
-    range: ClassVar[tuple[float, float]] = (0.001, 10.0)
-    default: ClassVar[float] = 1.0
     of_data: ClassVar[bool] = False
+    usual: ClassVar[tuple[float, float]]
 
     def draw(self, generator: np.random.Generator, n: int) -> np.ndarray:
-        """``[n]``."""
-        return 0.5 + 0.5 * generator.random(n, dtype=np.float32)
+        """``[n]``, uniform."""
+        low, high = self.usual
+        return low + (high - low) * generator.random(n, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Temperature(Dial):
+    """What the standard deviation of a flow's noise is multiplied by, ``[n]``: 1 samples the model, less its likelier images."""
+
+    kind: ClassVar[str] = "temperature"
+    range: ClassVar[tuple[float, float]] = (0.001, 10.0)
+    default: ClassVar[float] = 1.0
+    usual: ClassVar[tuple[float, float]] = (0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Truncation(Dial):
+    """Where a GAN's normal noise ends, ``[n]``: every ``|z| <= t`` (Brock et al. 2019, section 3.1).
+
+    Small ones give good images that are alike. Left out it is 10, beyond all noise: ``z`` stays as it is.
+    """
+
+    kind: ClassVar[str] = "truncation"
+    range: ClassVar[tuple[float, float]] = (0.01, 10.0)
+    default: ClassVar[float] = 10.0
+    usual: ClassVar[tuple[float, float]] = (0.5, 2.0)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import ops
 
 from keras_gen.core.replicas import replica_count
 
@@ -18,9 +19,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, synchronized: bool = True, **kwargs: Any):
         super().__init__(momentum=momentum, epsilon=epsilon, synchronized=synchronized, **kwargs)
+        # While standing statistics are taken, the mean and variance of each batch that was normalized by its own.
+        self.seen: list[tuple[Any, Any]] | None = None
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs, same shape and dtype."""
+        if self.seen is not None:
+            mean, variance = ops.moments(ops.cast(inputs, "float32"), axes=tuple(range(len(inputs.shape) - 1)))
+            self.seen.append((mean, variance))
+            return self._of_moments(inputs, mean, variance)
         fits = len(inputs.shape) == 4 and self.axis in (-1, 3) and self.scale == self.center and mask is None
         if not (training and self.trainable and fits and tf.is_tensor(inputs) and replica_count() == 1):
             return super().call(inputs, training=training, mask=mask)
@@ -37,3 +44,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + now * (1.0 - self.momentum))
         return outputs
+
+    def _of_moments(self, inputs: Any, mean: Any, variance: Any) -> Any:
+        scaled = (ops.cast(inputs, "float32") - mean) * ops.rsqrt(variance + self.epsilon)
+        scaled = scaled * self.gamma if self.scale else scaled
+        return ops.cast(scaled + self.beta if self.center else scaled, inputs.dtype)

@@ -68,7 +68,11 @@ def normal_quantile(probability: Any) -> Any:
     By Giles 2010, "Approximating the erfinv function" (table 5, single precision): ONNX has no operator for it.
     """
     x = 2.0 * ops.maximum(probability, 6e-8) - 1.0
-    w = -ops.log((1.0 - x) * (1.0 + x))
+    return normal_of_erf(x, -ops.log((1.0 - x) * (1.0 + x)))
+
+
+def normal_of_erf(x: Any, w: Any) -> Any:
+    """``sqrt(2) erfinv(x)``, float32; ``w`` is ``-log(1 - x^2)``, which in the tails has digits that ``x`` has lost."""
     centre, tail = ops.zeros_like(w), ops.zeros_like(w)
     for coefficient in _ERFINV_CENTRE:
         centre = centre * (w - 2.5) + coefficient

@@ -8,6 +8,7 @@ auxiliary       a gain and a bias a class in each batch norm   classifies: a sec
 A generator without batch normalization has its label beside z in each of them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -80,17 +81,27 @@ class DiscriminatorInputs:
         """Features or an image, with the label beside them where the kind asks for it."""
         return ConcatenateLabels(self.classes)([x, self.label]) if self.conditioning == "concatenation" else x
 
-    def network(self, features: Any, initializer: Any, use_bias: bool = True) -> keras.Model:
-        """The discriminator that ends in ``features`` ``[b, d]``: logits ``[b, 1]``, and the classes' if it classifies."""
+    def network(
+        self,
+        features: Any,
+        initializer: Any,
+        use_bias: bool = True,
+        wrap: Callable[[layers.Layer], layers.Layer] = lambda layer: layer,
+    ) -> keras.Model:
+        """The discriminator that ends in ``features`` ``[b, d]``: logits ``[b, 1]``, and the classes' if it classifies.
 
-        def dense(units: int) -> layers.Dense:
-            return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer(), dtype="float32")
+        ``wrap``: what becomes of the layers made here, such as ``SpectralNormalization``.
+        """
+
+        def dense(units: int) -> layers.Layer:
+            return wrap(layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer(), dtype="float32"))
 
         outputs = dense(1)(features)
         if self.conditioning == "projection":
-            embedding = layers.Embedding(
+            embeddings = layers.Embedding(
                 self.classes, features.shape[-1], embeddings_initializer=initializer(), dtype="float32"
-            )(self.label)
+            )
+            embedding = wrap(embeddings)(self.label)
             outputs = layers.Add(dtype="float32")([outputs, layers.Dot(1, dtype="float32")([features, embedding])])
         elif self.conditioning == "auxiliary":
             outputs = [outputs, dense(self.classes)(features)]

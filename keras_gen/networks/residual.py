@@ -30,21 +30,27 @@ class ResidualBlocks:
         norm: what stands before each ReLU: batch normalization, a conditional or a layer one; the default is none.
         kernel: makes the initializer of 3x3 convolutions.
         shortcut: makes the initializer of 1x1 convolutions.
+        wrap: what becomes of each convolution, such as ``SpectralNormalization``.
+        wide: the first 3x3 of ``down`` has the block's maps at once (BigGAN), not those of its input.
     """
 
     norm: Callable[[Any], Any] = lambda x: x
     kernel: Callable[[], Any] = glorot_of_relu
     shortcut: Callable[[], Any] = glorot
+    wrap: Callable[[layers.Layer], layers.Layer] = lambda layer: layer
+    wide: bool = False
 
     def up(self, x: Any, maps: int) -> Any:
         """Twice the sides: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; shortcut: 1x1, upsampling."""
-        inner = UpsampledConvolution(maps, kernel_initializer=self.kernel())(self._activated(x))
+        inner = self.wrap(UpsampledConvolution(maps, kernel_initializer=self.kernel()))(self._activated(x))
         inner = self._convolution(maps)(self._activated(inner))
         return layers.Add()([inner, layers.UpSampling2D()(self._resized(x, maps))])
 
     def down(self, x: Any, maps: int) -> Any:
-        """Half the sides: norm, ReLU, 3x3, norm, ReLU, 3x3, mean pool; shortcut: mean pool, 1x1. The first 3x3 keeps the maps."""
-        inner = self._convolution(x.shape[-1])(self._activated(x))
+        """Half the sides: norm, ReLU, 3x3, norm, ReLU, 3x3, mean pool; shortcut: mean pool, 1x1. The first 3x3 keeps the maps,
+        unless ``wide``.
+        """
+        inner = self._convolution(maps if self.wide else x.shape[-1])(self._activated(x))
         return self._pooled(x, self._activated(inner), maps)
 
     def first(self, x: Any, maps: int) -> Any:
@@ -61,11 +67,11 @@ class ResidualBlocks:
         return layers.ReLU()(self.norm(x))
 
     def _convolution(self, maps: int) -> layers.Layer:
-        return layers.Conv2D(maps, 3, padding="same", kernel_initializer=self.kernel())
+        return self.wrap(layers.Conv2D(maps, 3, padding="same", kernel_initializer=self.kernel()))
 
     def _resized(self, x: Any, maps: int) -> Any:
-        return layers.Conv2D(maps, 1, kernel_initializer=self.shortcut())(x)
+        return self.wrap(layers.Conv2D(maps, 1, kernel_initializer=self.shortcut()))(x)
 
     def _pooled(self, x: Any, inner: Any, maps: int) -> Any:
-        inner = ConvolutionMeanPool(maps, kernel_initializer=self.kernel())(inner)
+        inner = self.wrap(ConvolutionMeanPool(maps, kernel_initializer=self.kernel()))(inner)
         return layers.Add()([inner, self._resized(layers.AveragePooling2D(2)(x), maps)])

@@ -1,5 +1,7 @@
 """Exponential moving average of a network's weights, kept as a second network."""
 
+from typing import Any
+
 import keras
 
 
@@ -13,13 +15,14 @@ def copy_of(network: keras.Model) -> keras.Model:
     return copy
 
 
-def update_average(average: keras.Model, network: keras.Model, decay: float) -> None:
+def update_average(average: keras.Model, network: keras.Model, decay: Any, buffers: bool = False) -> None:
     """Moves ``average`` by ``1 - decay`` towards ``network``; buffers (moving statistics, seeds) are copied.
 
     Weights lag together, as in Karras et al. 2018, section 4.1; averaging batch statistics a second time would make them
-    those of no network.
+    those of no network. BigGAN's code does average them: ``buffers``, those that are no counters.
     """
     learnt = {id(variable) for layer in network._flatten_layers() for variable in layer._trainable_variables}
     for kept, now in zip(average.variables, network.variables):
+        moves = id(now) in learnt or (buffers and now.dtype.startswith("float"))
         # So written that of equal weights it is exactly themselves.
-        kept.assign(kept + (now - kept) * (1.0 - decay) if id(now) in learnt else now)
+        kept.assign(kept + (now - kept) * (1.0 - decay) if moves else now)

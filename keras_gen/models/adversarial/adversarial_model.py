@@ -56,7 +56,11 @@ class AdversarialModel(GenerativeModel):
         generator_batch: how many times the discriminator's batch of fakes the generator is paid for, freshly drawn if above 1.
         fresh_noise: the generator is paid for new fakes, not for those of the discriminator's last turn.
         ema_decay: decay of the generator's moving average that ``sample`` and ``export`` then use; None keeps none.
+        ema_start: the generator's steps after which it begins; before, the average is the weights.
     """
+
+    # Whether the average is of moving statistics and singular vectors too, or has the network's own.
+    averages_buffers = False
 
     def __init__(
         self,
@@ -68,6 +72,7 @@ class AdversarialModel(GenerativeModel):
         generator_batch: int = 1,
         fresh_noise: bool = False,
         ema_decay: float | None = None,
+        ema_start: int = 0,
         **kwargs: Any,
     ):
         super().__init__(image_spec, **kwargs)
@@ -81,6 +86,9 @@ class AdversarialModel(GenerativeModel):
         self.fresh_noise = bool(fresh_noise)
         ema_decay = None if ema_decay is None else rate("ema_decay", ema_decay)
         self.ema_decay = ema_decay
+        self.ema_start = integer("ema_start", ema_start, 0)
+        if self.ema_start and ema_decay is None:
+            raise InvalidInput(f"ema_start={ema_start} without ema_decay; there is no average to start.")
         self.generator_moves = True
         self._held_out_alone = False
         self.trackers: dict[str, keras.metrics.Mean] = {}
@@ -90,7 +98,7 @@ class AdversarialModel(GenerativeModel):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        names = ("critic_steps", "order", "generator_batch", "fresh_noise", "ema_decay")
+        names = ("critic_steps", "order", "generator_batch", "fresh_noise", "ema_decay", "ema_start")
         schedule = self.critic_schedule and self.critic_schedule.get_config()
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "critic_schedule": schedule}
 
@@ -134,8 +142,10 @@ class AdversarialModel(GenerativeModel):
         return _weights(networks)
 
     def average_decay(self) -> Any:
-        """By which the average keeps what it is in a step."""
-        return self.ema_decay
+        """By which the average keeps what it is, after the generator's latest step."""
+        if not self.ema_start:
+            return self.ema_decay
+        return tf.where(self.generator_optimizer.iterations < self.ema_start, 0.0, self.ema_decay)
 
     def turns_behind(self) -> tf.Tensor:
         """The discriminator's turns so far: what a turn draws of its own, it draws by them."""
@@ -352,7 +362,7 @@ class AdversarialModel(GenerativeModel):
             self.after_discriminator_update()
         else:
             for average, network in zip(self.averages, self.generator_side):
-                update_average(average, network, self.average_decay())
+                update_average(average, network, self.average_decay(), self.averages_buffers)
 
     def _paid(self, question: Any, batch: Batch, fakes: Any, training: bool) -> tf.Tensor:
         """A side's answer, ``[b]``."""

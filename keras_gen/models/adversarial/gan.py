@@ -1,7 +1,7 @@
 """Generative adversarial networks, class-conditional where asked, with DCGAN's networks unless others are given."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -12,6 +12,7 @@ from keras_gen.core.given_network import checked_network
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.inputs import Input, Labels
 from keras_gen.core.noise import NoiseSpec, Normal, Uniform
+from keras_gen.core.registry import Registry
 from keras_gen.core.replicas import step_noise
 from keras_gen.losses.adversarial import Objective, checked_per_example, class_loss, per_example
 from keras_gen.losses.penalties import penalties_of, saved_penalty
@@ -73,6 +74,9 @@ class GAN(AdversarialModel):
         **kwargs: turns, order and average, see ``AdversarialModel``; ``seed``, ``dtype``, ``name``.
     """
 
+    # Those whose settings ``named`` and ``paper`` know.
+    papers: ClassVar[Registry] = PAPERS
+
     def __init__(
         self,
         image_spec: ImageSpec | Sequence[int],
@@ -118,7 +122,8 @@ class GAN(AdversarialModel):
         self.constraint, self.clip = constraint, None if clip is None else number("clip", clip, 0.0, above=True)
         self._constraint = CONSTRAINTS.get("none" if constraint is None else constraint)
         self.paper = paper
-        PAPERS.get(paper or "dcgan")
+        if paper is not None:
+            self.papers.get(paper)
         self._make_networks(generator, discriminator)
         check_agreement(self.objective, self.penalties, constraint, self.discriminator, self.generator_batch)
         self.track_verdicts(self.objective)
@@ -168,7 +173,7 @@ class GAN(AdversarialModel):
             steps: all the generator's steps to come, over which the paper's rates fall; None keeps them constant.
             **changes: arguments of ``GAN`` that differ from the paper's; ``width`` is then both networks'.
         """
-        arguments = dict(PAPERS.get(paper).arguments)
+        arguments = dict(cls.papers.get(paper).arguments)
         if "width" in changes:
             arguments.pop("generator_width", None)
         model = cls(image_spec, **{**arguments, "paper": paper, **changes})
@@ -181,7 +186,7 @@ class GAN(AdversarialModel):
         """The paper's for the generator's and the discriminator's side; ``steps`` are the generator's, for rates that fall."""
         if self.paper is None:
             return super().default_optimizers()
-        return PAPERS.get(self.paper).optimizers(steps, self.critic_steps)
+        return self.papers.get(self.paper).optimizers(steps, self.critic_steps)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -204,9 +209,13 @@ class GAN(AdversarialModel):
         """``{"label": Labels(classes)}`` for class-conditional GANs."""
         return {} if self.classes is None else {"label": Labels(self.classes)}
 
+    def label_spec(self) -> Mapping[str, Input]:
+        """Of the conditions those that each image of the data has, which fakes are drawn: ``label``."""
+        return {name: kind for name, kind in self.condition_spec().items() if kind.of_data}
+
     def step_spec(self) -> Mapping[str, Input]:
         """The noise, and labels for the fakes."""
-        return {**self.noise_spec(), **self.condition_spec()}
+        return {**self.noise_spec(), **self.label_spec()}
 
     def generate(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> tf.Tensor:
         """The averaged generator's image of ``z`` (and of ``label``): uint8 ``[n, h, w, c]``."""
@@ -224,15 +233,16 @@ class GAN(AdversarialModel):
     def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
         """``gan(z)`` and ``gan.predict(z)``: the generator's images ``[n, h, w, c]`` in ``[-1, 1]`` of ``z`` ``[n, latent_dim]``.
 
-        With classes ``gan([z, label])``, or a dict of both. ``z`` is as ``noise_spec`` has it. The images are those of
-        ``sample`` before rounding to levels, so of the averaged generator where one is kept; with ``training=True`` of the
-        generator itself.
+        With classes ``gan([z, label])``, or a dict of both; what else ``sample`` takes may follow. ``z`` is as ``noise_spec`` has
+        it. The images are those of ``sample`` before rounding to levels, so of the averaged generator where one is kept; with
+        ``training=True`` of the generator itself.
         """
-        names = ("z", *self.condition_spec())
+        names = ("z", *self.label_spec())
         several = isinstance(inputs, (list, tuple))
-        given = inputs if isinstance(inputs, Mapping) else dict(zip(names, inputs if several else [inputs]))
+        known = dict.fromkeys((*names, *self.condition_spec()))
+        given = inputs if isinstance(inputs, Mapping) else dict(zip(known, inputs if several else [inputs]))
         z = given.get("z")
-        if set(given) != set(names) or len(z.shape) != 2 or z.shape[1] != self.latent_dim:
+        if not set(names) <= set(given) <= set(known) or len(z.shape) != 2 or z.shape[1] != self.latent_dim:
             found = f"shape {list(z.shape)}" if set(given) == {"z"} else f"a dict of {sorted(given)}"
             also = "".join(f" and {name} [n]" for name in names[1:])
             raise InvalidInput(f"{type(self).__name__} got {found}; wanted noise z [n, {self.latent_dim}]{also}.")
@@ -246,7 +256,7 @@ class GAN(AdversarialModel):
 
     def make_fakes(self, batch: Batch, noise: Mapping[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
         """A batch as the reals are one: ``"image"`` is ``G(z)``, ``[b, h, w, c]`` in ``[-1, 1]``; with classes ``"label"``."""
-        labels = {name: noise[name] for name in self.condition_spec()}
+        labels = {name: noise[name] for name in self.label_spec()}
         return {"image": self.generator(self.generator_inputs(noise), training=training), **labels}
 
     def logits(self, images: tf.Tensor, training: bool, labels: tf.Tensor | None = None) -> tf.Tensor:
@@ -262,7 +272,7 @@ class GAN(AdversarialModel):
         return tf.cast(logits, tf.float32), class_logits
 
     def _reals(self, batch: Batch) -> dict[str, tf.Tensor]:
-        labels = {name: batch[name] for name in self.condition_spec()}
+        labels = {name: batch[name] for name in self.label_spec()}
         return {"image": self.image_spec.to_unit(batch["image"]), **labels}
 
     def _class_loss(self, player: int, batch: Batch, class_logits: tf.Tensor | None) -> tf.Tensor | float:

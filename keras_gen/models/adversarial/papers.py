@@ -1,4 +1,4 @@
-"""The settings of the papers, one entry each: what ``GAN.named`` builds.
+"""The settings of the papers, one entry each: what ``GAN.named`` and ``BigGAN.named`` build.
 
 Networks are ``networks/dcgan.py``'s where an entry names none. LSGAN and WGAN were trained on 64 px and more; theirs are DCGAN's
 too, of other sizes.
@@ -24,7 +24,7 @@ class Paper:
 
     Args:
         source: paper and table.
-        arguments: of ``GAN``.
+        arguments: of ``GAN``, or of ``BigGAN``.
         optimizers: ``f(steps, critic_steps)`` gives the generator's and the discriminator's; ``steps`` of the generator to
             come, or None for rates that stay.
         batch_size: of a critic turn.
@@ -38,10 +38,19 @@ class Paper:
     steps: int
 
 
-def _adam(rate: float, beta_1: float, beta_2: float = 0.999, falling: bool = False) -> Callable[..., Optimizers]:
+def _adam(
+    rate: float,
+    beta_1: float,
+    beta_2: float = 0.999,
+    falling: bool = False,
+    discriminator_rate: float | None = None,
+) -> Callable[..., Optimizers]:
+    """``rate`` is both players', or the generator's alone."""
+
     def optimizers(steps: int | None, critic_steps: int) -> Optimizers:
         falls = falling and steps is not None
-        rates = [LinearDecay(rate, steps * turns) if falls else rate for turns in (1, critic_steps)]
+        players = ((rate, 1), (discriminator_rate or rate, critic_steps))
+        rates = [LinearDecay(each, steps * turns) if falls else each for each, turns in players]
         return tuple(Adam(each, beta_1=beta_1, beta_2=beta_2) for each in rates)
 
     return optimizers
@@ -144,3 +153,47 @@ for _name, _paper in {
     ),
 }.items():
     PAPERS.register(_name, _paper)
+
+# Those of ``BigGAN``; its authors' scripts leave the orthogonal regularization out.
+BIG_PAPERS = Registry("paper")
+for _name, _paper in {
+    "biggan_imagenet128": Paper(
+        "Brock et al. 2019, section 3 and appendix C, for ImageNet at 128 px",
+        {"width": 96, "latent_dim": 120, "critic_steps": 2, "ema_start": 20_000},
+        _adam(5e-5, 0.0, discriminator_rate=2e-4),
+        batch_size=2048,
+        steps=150_000,
+    ),
+    "biggan_cifar10": Paper(
+        "the authors' PyTorch code, launch_cifar_ema.sh: neither shared embedding nor split noise nor attention",
+        {
+            "width": 64,
+            "latent_dim": 128,
+            "shared_embedding": None,
+            "split_noise": False,
+            "attention": (),
+            "initializer": "normal",
+            "orthogonal_weight": 0.0,
+            "critic_steps": 4,
+            "ema_start": 1_000,
+        },
+        _adam(2e-4, 0.0),
+        batch_size=50,
+        steps=125_000,
+    ),
+    "biggan_cifar10_studiogan": Paper(
+        "PyTorch-StudioGAN, configs/CIFAR10/BigGAN.yaml: the whole system at 32 px",
+        {
+            "width": 96,
+            "latent_dim": 80,
+            "attention": (16,),
+            "orthogonal_weight": 0.0,
+            "critic_steps": 5,
+            "ema_start": 1_000,
+        },
+        _adam(2e-4, 0.5),
+        batch_size=64,
+        steps=100_000,
+    ),
+}.items():
+    BIG_PAPERS.register(_name, _paper)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 ONE_REPLICA = "only_first_replica"  # counts are the same on all
 # Arguments of ``GAN`` that have no meaning for networks that grow.
 OTHERS = ("generator", "discriminator", "networks", "classes", "conditioning", "class_weights", "constraint", "clip")
-OTHERS += ("generator_width", "paper", "critic_schedule")
+OTHERS += ("generator_width", "paper", "critic_schedule", "ema_start")
 
 
 @keras.saving.register_keras_serializable("keras_gen")
