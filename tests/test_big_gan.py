@@ -11,7 +11,12 @@ import tensorflow as tf
 from keras import layers
 
 import keras_gen as kg
+from keras_gen import data
+from keras_gen.core.image_data import ImageData
 from keras_gen.core.noise import draw
+from keras_gen.evaluation import report_pictures
+from keras_gen.evaluation.subject import Subject
+from keras_gen.evaluation.truncation import truncation_curve
 from keras_gen.exporters import conversion
 from keras_gen.exporters.formats import traced
 from keras_gen.layers.batch_normalization import BatchNormalization
@@ -20,6 +25,7 @@ from keras_gen.layers.self_attention import SelfAttention
 from keras_gen.layers.spectral_normalization import SpectralNormalization
 from keras_gen.layers.truncation import truncated_normal
 from keras_gen.losses.orthogonality import OrthogonalRegularizer, orthogonality
+from keras_gen.metrics.features import feature_space
 from keras_gen.models.adversarial.papers import BIG_PAPERS
 from keras_gen.networks.big_gan import PLANS, big_gan_discriminator, big_gan_generator, noise_of
 from keras_gen.training.standing_statistics import take_standing_statistics
@@ -399,6 +405,30 @@ def test_standing_statistics_are_those_of_what_samples(tmp_path):
         np.testing.assert_allclose(one.moving_variance, other.moving_variance, rtol=1e-4, atol=1e-6)
 
 
+def test_the_curve_and_the_pictures_of_truncation(tmp_path):
+    model, digits, seen = small(), data.load("digits", "test"), []
+    train, test = data.load("digits").first(80), digits.first(80)
+    rows = truncation_curve(model, digits, (0.01, 10.0), samples=40, space="pixels", before=seen.append)
+    assert seen == [0.01, 10.0] == [row["truncation"] for row in rows]
+    assert list(rows[0]) == [
+        "truncation",
+        "fid40_test_pixels",
+        "precision_k3_40_test_pixels",
+        "recall_k3_40_test_pixels",
+    ]
+    own = ImageData("its own samples", "test", SPEC, {"image": model.sample(40)})
+    narrow, wide = ([*row.values()][1:] for row in truncation_curve(model, own, (0.01, 10), samples=40, space="pixels"))
+    assert wide[0] == pytest.approx(0.0, abs=1e-6) and wide[1:] == [1.0, 1.0]
+    assert narrow[0] > 0.01 and narrow[2] < 0.2  # three images, one a class
+    with pytest.raises(kg.InvalidInput, match="GAN samples without truncation"):
+        truncation_curve(kg.GAN(SPEC, 4, width=4), digits)
+    subject = Subject(model, train, test, test, 40, feature_space("pixels"), 0)
+    pictures = report_pictures.draw_pictures(subject, tmp_path)
+    assert (tmp_path / pictures["truncations"]["file"]).is_file() and "10.0, a row each" in pictures["truncations"][
+        "shows"
+    ]
+
+
 # --- the average -----------------------------------------------------------------------------------------------------------
 
 
@@ -470,3 +500,9 @@ def test_data_without_labels_and_an_average_that_is_none_are_refused():
         model.fit(np.zeros((4, 8, 8, 1), np.uint8), batch_size=2, verbose=0)
     with pytest.raises(kg.InvalidInput, match="ema_start=5 without ema_decay"):
         kg.GAN(SPEC, 4, width=4, ema_start=5)
+
+
+def test_gathered_gradients_are_refused():
+    gathering = keras.optimizers.Adam(1e-3, gradient_accumulation_steps=2)
+    with pytest.raises(kg.InvalidInput, match="gradient_accumulation_steps=2.*larger batch_size"):
+        small().compile(keras.optimizers.SGD(0.1), gathering)
