@@ -503,6 +503,7 @@ def test_data_without_labels_and_an_average_that_is_none_are_refused():
 
 
 def test_gathered_gradients_are_refused():
-    gathering = keras.optimizers.Adam(1e-3, gradient_accumulation_steps=2)
-    with pytest.raises(kg.InvalidInput, match="gradient_accumulation_steps=2.*larger batch_size"):
-        small().compile(keras.optimizers.SGD(0.1), gathering)
+    for wrapped in (lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer):
+        gathering = wrapped(keras.optimizers.Adam(1e-3, gradient_accumulation_steps=2))
+        with pytest.raises(kg.InvalidInput, match="gradient_accumulation_steps=2.*larger batch_size"):
+            small().compile(keras.optimizers.SGD(0.1), gathering)

@@ -64,7 +64,7 @@ def plan_of(spec: ImageSpec) -> Plan:
         nearest = min(PLANS, key=lambda side: abs(side - max(spec.height, spec.width)))
         raise InvalidInput(
             f"BigGAN has no networks for {spec.height}x{spec.width} images; its sides are {', '.join(map(str, PLANS))}. Resize "
-            f"them to {nearest}x{nearest}, or give generator= and discriminator=."
+            f"them to {nearest}x{nearest}, or give latent_dim=, generator= and discriminator=."
         )
     return PLANS[spec.height]
 

@@ -185,11 +185,10 @@ class AdversarialModel(GenerativeModel):
             if generator_optimizer is discriminator_optimizer:
                 raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
             for optimizer in (generator_optimizer, discriminator_optimizer):
-                if optimizer.gradient_accumulation_steps:
+                if gathered := getattr(optimizer, "inner_optimizer", optimizer).gradient_accumulation_steps:
                     raise InvalidInput(
-                        f"gradient_accumulation_steps={optimizer.gradient_accumulation_steps}: what two players gather apart is "
-                        "no larger batch, since one moves while the other still gathers; leave it out, and give fit a larger "
-                        "batch_size."
+                        f"gradient_accumulation_steps={gathered}: what two players gather apart is no larger batch, since one "
+                        "moves while the other still gathers; leave it out, and give fit a larger batch_size."
                     )
             generator_optimizer.name, discriminator_optimizer.name = "generator", "discriminator"
             # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
