@@ -20,7 +20,7 @@ from keras_gen.core.captions import ALPHABET, Caption, characters, sentences_of,
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.input_kinds import INPUT_KINDS, InputKinds, Shorthand, texts_of
-from keras_gen.core.inputs import Images, Input, KnownPixels, Labels, Temperature, check_inputs, input_of
+from keras_gen.core.inputs import Images, Input, KnownPixels, Labels, Temperature, Truncation, check_inputs, input_of
 from keras_gen.core.noise import Normal, Uniform, check_noise, draw
 from keras_gen.core.replicas import step_noise
 from keras_gen.evaluation import latent
@@ -269,6 +269,7 @@ KINDS = [
     Uniform((2, 1)),
     Labels(4),
     Temperature(),
+    Truncation(),
     Images(SPEC),
     KnownPixels(ImageSpec(4, 5, 1)),
     Angle(),

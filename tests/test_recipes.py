@@ -371,7 +371,7 @@ def test_list_is_grouped_and_aligned(registry, width, monkeypatch):
     end = starts["Data"]
     if width:
         assert max(map(len, lines[:end])) <= width
-        block = "\n".join(lines[starts[long] : starts["dcgan_cifar10"]])
+        block = "\n".join(lines[starts[long] : starts["biggan_cifar10"]])
         assert "100 min, 1 core" in block and "fid10k 12.5" in block and block.count("\n") < 10
         assert ("100 min, 1 core  fid10k 12.5" in block) == (width == 120)
     else:

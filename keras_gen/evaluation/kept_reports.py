@@ -27,6 +27,7 @@ PICTURES = (
     "traversals",
     "latent_kl",
     "temperatures",
+    "truncations",
     "translations",
     "drawings",
     "translations_ba",

@@ -22,7 +22,8 @@ from keras_gen.evaluation.translation_pictures import translation_pictures
 
 COLUMNS = 10
 WALKS = 6
-TEMPERATURES = (0.3, 0.5, 0.7, 0.85, 1.0)
+# Ways of sampling that are a number: what each is tried at.
+DIALS = {"temperature": (0.3, 0.5, 0.7, 0.85, 1.0), "truncation": (0.1, 0.4, 0.7, 1.0, 2.0, 10.0)}
 
 
 def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
@@ -84,9 +85,9 @@ def draw_pictures(subject: Subject, out: Path) -> dict[str, dict[str, str]]:
             _completions(subject),
             f"top row: {test.split} images; below, their upper half as given; then five completions of it",
         )
-    if "temperature" in model.condition_spec():
-        rows = ", ".join(map(str, TEMPERATURES))
-        drawn["temperatures"] = (_temperatures(model, seed), f"the same noise at the temperatures {rows}, a row each")
+    for name in DIALS.keys() & model.condition_spec().keys():
+        rows = ", ".join(map(str, DIALS[name]))
+        drawn[f"{name}s"] = (_dialled(model, name, seed), f"the same noise at the {name}s {rows}, a row each")
     return _saved(drawn, out)
 
 
@@ -101,11 +102,13 @@ def _samples(subject: Subject) -> Image.Image:
     return image_grid(latent.render(subject.model, noise, subject.shown_conditions(COLUMNS**2)), columns=COLUMNS)
 
 
-def _temperatures(model: Any, seed: int) -> Image.Image:
+def _dialled(model: Any, name: str, seed: int) -> Image.Image:
     noise = draw(model.noise_spec(), COLUMNS, seed)
     rows = [
-        latent.render(model, noise, {**model.shown_conditions(COLUMNS, seed), "temperature": np.full(COLUMNS, value)})
-        for value in TEMPERATURES
+        latent.render(
+            model, noise, {**model.shown_conditions(COLUMNS, seed), name: np.full(COLUMNS, value, np.float32)}
+        )
+        for value in DIALS[name]
     ]
     return image_grid(np.concatenate(rows), columns=COLUMNS)
 

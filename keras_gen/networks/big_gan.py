@@ -64,7 +64,7 @@ def plan_of(spec: ImageSpec) -> Plan:
         nearest = min(PLANS, key=lambda side: abs(side - max(spec.height, spec.width)))
         raise InvalidInput(
             f"BigGAN has no networks for {spec.height}x{spec.width} images; its sides are {', '.join(map(str, PLANS))}. Resize "
-            f"them to {nearest}x{nearest}, or give generator= and discriminator=."
+            f"them to {nearest}x{nearest}, or give latent_dim=, generator= and discriminator=."
         )
     return PLANS[spec.height]
 
@@ -104,7 +104,7 @@ def big_gan_generator(
     """
     latent_dim, width, classes = sizes(latent_dim=latent_dim, width=width, classes=classes)
     plan = plan_of(spec)
-    attended = _sides("attention", attention, plan.attention, [plan.start << n for n in range(1, len(plan.ups) + 1)])
+    attended = _sides("generator", attention, plan.attention, [plan.start << n for n in range(1, len(plan.ups) + 1)])
     chunks = _checked_chunks(latent_dim, len(plan.ups) + 1, split_noise, shared_embedding)
     make, normalized = _makers(initializer, orthogonal_weight)
     z, label = keras.Input((latent_dim,), name="z"), label_input()
@@ -153,7 +153,9 @@ def big_gan_discriminator(
     """
     width, classes = sizes(width=width, classes=classes)
     plan = plan_of(spec)
-    attended = _sides("attention", attention, plan.attention, [spec.height >> n + 1 for n in range(len(plan.downs))])
+    attended = _sides(
+        "discriminator", attention, plan.attention, [spec.height >> n + 1 for n in range(len(plan.downs))]
+    )
     make, normalized = _makers(initializer, 0.0)
     given = DiscriminatorInputs(spec.shape, classes, "projection")
     blocks = ResidualBlocks(kernel=make, shortcut=make, wrap=normalized, wide=True)
@@ -206,13 +208,14 @@ def _checked_chunks(latent_dim: int, chunks: int, split_noise: bool, shared_embe
     return chunks
 
 
-def _sides(name: str, given: Sequence[int] | None, planned: Sequence[int], there: Sequence[int]) -> tuple[int, ...]:
+def _sides(network: str, given: Sequence[int] | None, planned: Sequence[int], there: Sequence[int]) -> tuple[int, ...]:
     """The sides that attention stands behind; ``InvalidInput`` if no block ends there."""
     if given is None:
         return tuple(planned)
-    found = tuple(integers(name, given, 1)) if len(given) else ()
+    found = integers("attention", given, 1)
     if wrong := [side for side in found if side not in there]:
         raise InvalidInput(
-            f"{name}={list(found)}: no block's maps are {wrong[0]}x{wrong[0]}; give some of {', '.join(map(str, sorted(there)))}."
+            f"attention={list(found)}: no block of the {network} gives maps of {wrong[0]}x{wrong[0]}; give it some of the sides "
+            f"{', '.join(map(str, sorted(there)))}, or ()."
         )
     return found

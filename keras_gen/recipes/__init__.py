@@ -69,6 +69,13 @@ for _module, _classes in {
         "sngan_cifar10": "SNGANCIFAR10",
         "sngan_cifar10_full": "SNGANCIFAR10Full",
     },
+    "big_gan": {
+        "biggan_mnist": "BigGANMNIST",
+        "biggan_cifar10": "BigGANCIFAR10",
+        "biggan_tiny_imagenet": "BigGANTinyImageNet",
+        "biggan_cifar10_author_full": "BigGANCIFAR10AuthorFull",
+        "biggan_cifar10_full": "BigGANCIFAR10Full",
+    },
     "pix2pix": {
         "pix2pix_shapes": "Pix2PixShapes",
         "pix2pix_maps": "Pix2PixMaps",

@@ -65,7 +65,8 @@ class Diversity(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Measures the real images."""
         some = self.real.random_subset(REAL_IMAGES, self.seed)
-        self.real_spread = spread(some.images, {name: some.features[name] for name in self.model.condition_spec()})
+        held = [name for name, kind in self.model.condition_spec().items() if kind.of_data]
+        self.real_spread = spread(some.images, {name: some.features[name] for name in held})
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Draws, measures, and warns once."""

@@ -199,6 +199,12 @@ class AdversarialModel(GenerativeModel):
             discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
             if generator_optimizer is discriminator_optimizer:
                 raise InvalidInput("Both sides got the same optimizer; its state would mix. Give two.")
+            for optimizer in (generator_optimizer, discriminator_optimizer):
+                if gathered := getattr(optimizer, "inner_optimizer", optimizer).gradient_accumulation_steps:
+                    raise InvalidInput(
+                        f"gradient_accumulation_steps={gathered}: what two players gather apart is no larger batch, since one "
+                        "moves while the other still gathers; leave it out, and give fit a larger batch_size."
+                    )
             generator_optimizer.name, discriminator_optimizer.name = "generator", "discriminator"
             # optimizer=None: Keras would otherwise keep a stray RMSprop with slots for every weight.
             self.compile_keras(None, [generator_optimizer, discriminator_optimizer], **kwargs)

@@ -29,9 +29,10 @@ class BigGAN(GAN):
     """Brock et al. 2019: SNGAN's objective and blocks, larger, with one embedding of the classes and a chunk of noise in every
     block, attention, orthogonal regularization and an average of the weights. The defaults are the paper's at 128 px.
 
-    ``sample(n, truncation=0.5, label=3)`` draws noise of which no number is larger: fewer kinds of images, and better ones.
-    ``BigGAN.named`` gives published settings. Images are square, of a side in ``networks.big_gan.PLANS``: 8, 16, 28, 32, 64, 128
-    or 256 px.
+    ``sample(n, truncation=0.5, label=3)`` draws noise of which no number is larger: less variety for better images.
+    ``BigGAN.named("biggan_cifar10_studiogan", spec, classes=10)`` gives published settings; the others are ``"biggan_cifar10"``,
+    the authors' script, and ``"biggan_imagenet128"``. Images are square, of a side in ``networks.big_gan.PLANS``: 8, 16, 28, 32,
+    64, 128 or 256 px.
 
     Args:
         image_spec: the images.
