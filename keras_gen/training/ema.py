@@ -24,5 +24,5 @@ def update_average(average: keras.Model, network: keras.Model, decay: Any, buffe
     learnt = {id(variable) for layer in network._flatten_layers() for variable in layer._trainable_variables}
     for kept, now in zip(average.variables, network.variables):
         moves = id(now) in learnt or (buffers and now.dtype.startswith("float"))
-        # So written that of equal weights it is exactly themselves.
-        kept.assign(kept + (now - kept) * (1.0 - decay) if moves else now)
+        # So written, of equal weights it is exactly themselves, and without decay exactly the network's.
+        kept.assign(now + (kept - now) * decay if moves else now)
