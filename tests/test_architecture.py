@@ -219,6 +219,9 @@ FLOORS = [
         [
             "evaluation.report",
             "exporters.parity",
+            "exporters.opened_artifact",
+        ],
+        [
             "exporters.loaded_artifact",
         ],
         [
