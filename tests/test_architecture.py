@@ -229,7 +229,35 @@ FLOORS = [
             "exporters.artifact",
         ],
     ],
-    [  # 5: recipes
+    [  # 5: recipes, serving
+        [
+            "serving.limits",
+            "serving.metrics",
+            "serving.patience",
+            "serving.examples",
+        ],
+        [
+            "serving.batching",
+            "serving.bodies",
+        ],
+        [
+            "serving.versions",
+        ],
+        [
+            "serving.answering",
+        ],
+        [
+            "serving.kserve_v2",
+            "serving.openapi",
+            "serving.pictures",
+            "serving.rest_v1",
+        ],
+        [
+            "serving.app",
+        ],
+        [
+            "serving.server",
+        ],
         [
             "recipes.__init__",
             "recipes.problems",
@@ -295,6 +323,7 @@ GROUND |= {
     "models.translation.__init__",
     "models.conditional.__init__",
     "exporters.__init__",
+    "serving.__init__",
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))
