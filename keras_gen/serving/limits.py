@@ -26,8 +26,8 @@ class Limits:
     run_rows: int = 64
     waiting_rows: int = 1024
     waiting_bytes: int = 256 * MIB
-    body_bytes: int = 32 * MIB
-    held_bytes: int = 128 * MIB
+    body_bytes: int = 16 * MIB
+    held_bytes: int = 64 * MIB
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     answer_seconds: float = 60.0

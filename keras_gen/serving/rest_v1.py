@@ -1,6 +1,6 @@
 """TensorFlow Serving's REST API, version 1: status, metadata and predict.
 
-An endpoint is a signature; ``serving_default`` is the one that samples. Unlike there, noise may be left out: it is then drawn from
+An endpoint is a signature; ``serving_default`` is the one that samples. Unlike there, noise may be left out: it is then drawn of
 the body's ``"seed"`` (0), as in ``model.sample``. So may conditions that have a default.
 """
 
