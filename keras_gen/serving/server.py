@@ -5,7 +5,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -44,7 +46,14 @@ def serve(
         asyncio.run(_serve(places, listening, host, threads, limits, say))
 
 
-async def _serve(places, listening, host, threads, limits, say) -> None:  # noqa: ANN001
+async def _serve(
+    places: Mapping[str, Path],
+    listening: socket.socket,
+    host: str,
+    threads: int,
+    limits: Limits,
+    say: Callable[[str], None],
+) -> None:
     metrics = Metrics()
     models = Models(places, limits, metrics, threads, cores=os.cpu_count() or 1)
     await models.refresh()
@@ -59,12 +68,19 @@ async def _serve(places, listening, host, threads, limits, say) -> None:  # noqa
         access_log=False,
         log_level="warning",
         limit_concurrency=limits.connections,
+        backlog=limits.connections,
         timeout_graceful_shutdown=int(limits.body_seconds + limits.answer_seconds) + 1,
     )
-    # uvicorn raises the signal that ended it again, when all is over: the process then ends by itself, with exit code 0.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     server = uvicorn.Server(config)
+
+    def stop(*_: Any) -> None:
+        server.should_exit = True
+
+    # uvicorn has handlers of its own as long as it runs; when all is over it raises the signal that ended it once more, and the
+    # process then goes on to its own end, with exit code 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    listening.listen(limits.connections)  # who reads the next line may ask at once
     address, found = listening.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     say(f"Serving {', '.join(models)} at http://{shown}:{found} (description: /openapi.json)")
