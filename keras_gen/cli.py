@@ -209,7 +209,7 @@ def verify(artifact: str) -> None:
 @click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of one run of a model.")
 @click.option("--batch", type=click.IntRange(1, 4096), default=64, show_default=True, help="Most images of one run.")
 @click.option("--waiting", type=click.IntRange(1), default=1024, show_default=True, help="Most images asked at a time.")
-@click.option("--body", type=click.IntRange(1, 1024), default=16, show_default=True, help="Longest request, in MiB.")
+@click.option("--body", type=click.IntRange(1, 1024), default=8, show_default=True, help="Longest request, in MiB.")
 @click.option(
     "--poll",
     type=click.FloatRange(0.05, 86400),

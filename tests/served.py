@@ -120,7 +120,7 @@ async def client_of(places, **limits):
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://here") as client,
     ):
-        client.models = models
+        client.models, client.app = models, app
         yield client
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -192,6 +193,33 @@ async def test_a_body_that_does_not_come_is_not_waited_for(client):
     assert "did not come within 0.1 s" in late.json()["error"]
 
 
+@with_client("coder")
+async def test_who_goes_away_is_not_computed_for(client):
+    body = json.dumps({"instances": [{}] * 900}).encode()
+    messages = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    path = "/v1/models/coder:predict"
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    await client.app(scope, receive, send)
+    assert sent[0]["status"] == 499
+    assert client.models["coder"].current.room.rows == 0
+    assert (await client.post(path, json={"instances": [{}]})).status_code == 200
+
+
 def test_places_that_cannot_be_served_are_refused_by_the_command(tmp_path):
     good = str(artifact("coder"))
     (tmp_path / "empty").mkdir()
@@ -206,6 +234,8 @@ def test_places_that_cannot_be_served_are_refused_by_the_command(tmp_path):
         result = CliRunner().invoke(main, ["serve", *arguments])
         assert result.exit_code == 2 and match in result.output, result.output
     assert list(places_of((good, f"again={good}"))) == ["coder", "again"]
+    shutil.copytree(good, tmp_path / "run" / "artifact")
+    assert places_of((str(tmp_path / "run"),)) == {"run": tmp_path / "run" / "artifact"}
     with pytest.raises(InvalidInput, match="cannot be a model's name"):
         places_of((f"é={good}",))
 

@@ -11,7 +11,7 @@ from served import artifact, client_of, with_client
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.exporters.loaded_artifact import LoadedArtifact
-from keras_gen.serving.batching import Batcher
+from keras_gen.serving.batching import Batcher, Room
 from keras_gen.serving.limits import Limits, Refused
 
 
@@ -37,7 +37,8 @@ def with_batcher(slots=1, **limits):
             async def go():
                 model = Held()
                 with ThreadPoolExecutor(slots) as threads:
-                    batcher = Batcher(model, 8, Limits(**limits), asyncio.Semaphore(slots), threads)
+                    bounds = Limits(**limits)
+                    batcher = Batcher(model, 8, bounds, Room(bounds), asyncio.Semaphore(slots), threads)
                     try:
                         await test(batcher, model)
                     finally:
@@ -151,10 +152,15 @@ async def test_as_many_runs_go_on_beside_each_other_as_there_are_slots(batcher, 
 def test_memory_is_part_of_the_room():
     async def go():
         with ThreadPoolExecutor(1) as threads:
-            slots = asyncio.Semaphore(1)
-            batcher = Batcher(Held(), 1000, Limits(waiting_bytes=10_000), slots, threads)
-            assert batcher.most_rows == 10
-            await batcher.close()
+            bounds, slots = Limits(waiting_bytes=10_000), asyncio.Semaphore(1)
+            room = Room(bounds)
+            large, small = (Batcher(Held(), size, bounds, room, slots, threads) for size in (1000, 10))
+            assert (large.most_rows, small.most_rows) == (10, 1000)
+            with large.admitted(9), small.admitted(100):  # endpoints of one version share it
+                with pytest.raises(Refused, match="109 examples wait"), small.admitted(1):
+                    pass
+            assert room.rows == 0
+            await asyncio.gather(large.close(), small.close())
 
     asyncio.run(go())
 

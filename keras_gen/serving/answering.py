@@ -17,26 +17,39 @@ from keras_gen.serving.examples import inputs_of
 from keras_gen.serving.limits import Limits
 from keras_gen.serving.versions import Models, Version
 
+AT_ONCE = 64 << 10  # bytes: about a millisecond of work
+
 
 class Service:
-    """One server's models, what it holds of requests, and the threads that read and write them: the event loop only waits.
+    """One server's models, what it holds of requests, and a thread that reads and writes the large ones.
 
-    Two such threads are enough: what they do holds Python's lock, and more would only hold more at a time.
+    One is enough: what it does holds Python's lock, and a second would only hold as much memory again. Lists take some 20 times
+    what they take as JSON.
     """
 
     def __init__(self, models: Models, limits: Limits):
         self.models, self.limits, self.bodies = models, limits, Bodies(limits)
-        self._pens = ThreadPoolExecutor(2, "pen")
+        self._pen = ThreadPoolExecutor(1, "pen")
 
-    async def apart(self, function: Callable, *arguments: Any) -> Any:
-        """``function(*arguments)`` in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pens, function, *arguments)
+    async def apart(self, size: int, function: Callable, *arguments: Any) -> Any:
+        """``function(*arguments)``, in a thread if it works on many bytes: others are answered meanwhile.
+
+        Of few, handing it over and waiting for Python's lock would take longer than the work.
+        """
+        if size <= AT_ONCE:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pen, function, *arguments)
 
     @contextlib.contextmanager
     def version(self, request: Request) -> Any:
         """The version that the request's path names, held within."""
         with self.models.version(request.path_params["model"], request.path_params.get("version")) as version:
             yield version
+
+    def check_room(self, request: Request) -> None:
+        """``Refused`` where there is room for nothing: before a body is read, which takes longer than a small model does."""
+        with self.version(request) as version:
+            version.room.check()
 
     @contextlib.asynccontextmanager
     async def outputs(
@@ -45,17 +58,23 @@ class Service:
         """The endpoint's outputs of ``rows`` examples; they count as admitted within, until they have been written down."""
         batcher, kinds = version.batchers[endpoint], version.artifact.inputs[endpoint]
         with batcher.admitted(rows):
-            inputs = await self.apart(inputs_of, kinds, given, rows, seed, endpoint)
+            size = rows * version.artifact.row_bytes(endpoint)
+            inputs = await self.apart(size, inputs_of, kinds, given, rows, seed, endpoint)
             yield await unless_gone(request, batcher.outputs(inputs, rows))
 
     def close(self) -> None:
-        """Ends the threads."""
-        self._pens.shutdown(wait=False, cancel_futures=True)
+        """Ends the thread."""
+        self._pen.shutdown(wait=False, cancel_futures=True)
 
 
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """JSON; infinities, as of a log-probability, are written as Python and TensorFlow Serving write them."""
     return Response(json.dumps(value, separators=(",", ":")), status, headers, "application/json")
+
+
+def size_of(arrays: Mapping[str, np.ndarray]) -> int:
+    """Bytes of all."""
+    return sum(values.nbytes for values in arrays.values())
 
 
 def takes_noise(kind: Input) -> bool:

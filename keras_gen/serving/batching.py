@@ -9,6 +9,7 @@ import asyncio
 import collections
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -19,6 +20,33 @@ from keras_gen.core.errors import InvalidInput
 from keras_gen.serving.limits import Limits, Refused
 
 Arrays = Mapping[str, np.ndarray]
+
+
+class Room:
+    """How many examples of one version of a model are admitted and not yet answered, and what they take."""
+
+    def __init__(self, limits: Limits):
+        self._limits, self.rows, self._bytes = limits, 0, 0
+
+    def most_rows(self, row_bytes: int) -> int:
+        """What there ever is room for."""
+        return max(1, min(self._limits.waiting_rows, self._limits.waiting_bytes // max(1, row_bytes)))
+
+    def check(self, rows: int = 1, row_bytes: int = 0) -> None:
+        """``Refused``, 503, unless there is room for so many now."""
+        if self.rows + rows > self._limits.waiting_rows or self._bytes + rows * row_bytes > self._limits.waiting_bytes:
+            raise Refused(503, f"{self.rows} examples wait already; try again later.", retry_after=1)
+
+    @contextlib.contextmanager
+    def admitted(self, rows: int, row_bytes: int) -> Iterator[None]:
+        """Within, these are among them; errors as of ``check``."""
+        if self.rows:  # one request alone always fits
+            self.check(rows, row_bytes)
+        self.rows, self._bytes = self.rows + rows, self._bytes + rows * row_bytes
+        try:
+            yield
+        finally:
+            self.rows, self._bytes = self.rows - rows, self._bytes - rows * row_bytes
 
 
 @dataclasses.dataclass(eq=False)
@@ -36,6 +64,8 @@ class Batcher:
     Args:
         run: ``inputs -> outputs``, arrays of any number of rows; called in ``threads``.
         row_bytes: of one example, inputs and outputs together.
+        limits: how many rows one run takes, and how long a request waits.
+        room: shared by the endpoints of a version.
         slots: how many runs go on at a time, shared by all endpoints of a server; the first to ask is the first to be served.
         observe: told of each run: rows and seconds.
     """
@@ -45,16 +75,23 @@ class Batcher:
         run: Callable[[Arrays], Arrays],
         row_bytes: int,
         limits: Limits,
+        room: Room,
         slots: asyncio.Semaphore,
         threads: Executor,
         observe: Callable[[int, float], None] = lambda rows, seconds: None,
     ):
         self._run, self._limits, self._slots, self._threads, self._observe = run, limits, slots, threads, observe
-        self.most_rows = max(1, min(limits.waiting_rows, limits.waiting_bytes // max(1, row_bytes)))
+        self._room, self._row_bytes = room, row_bytes
+        self.most_rows = room.most_rows(row_bytes)
         self.admitted_rows = 0
         self._queue: collections.deque[_Waiting] = collections.deque()
         self._arrived = asyncio.Event()
-        self._tasks = {asyncio.get_running_loop().create_task(self._form_batches())}
+        self._forming = asyncio.get_running_loop().create_task(self._form_batches())
+
+    def check_rows(self, rows: int) -> None:
+        """``InvalidInput`` for more than there ever is room for."""
+        if rows > self.most_rows:
+            raise InvalidInput(f"{rows:,} examples at once; this server takes {self.most_rows:,}: send them in parts.")
 
     @contextlib.contextmanager
     def admitted(self, rows: int) -> Iterator[None]:
@@ -64,15 +101,13 @@ class Batcher:
             InvalidInput: more than it ever has room for.
             Refused: 503, more than it has room for now.
         """
-        if rows > self.most_rows:
-            raise InvalidInput(f"{rows:,} examples at once; this server takes {self.most_rows:,}: send them in parts.")
-        if self.admitted_rows + rows > self.most_rows:
-            raise Refused(503, f"{self.admitted_rows} examples wait already; try again later.", retry_after=1)
-        self.admitted_rows += rows
-        try:
-            yield
-        finally:
-            self.admitted_rows -= rows
+        self.check_rows(rows)
+        with self._room.admitted(rows, self._row_bytes):
+            self.admitted_rows += rows
+            try:
+                yield
+            finally:
+                self.admitted_rows -= rows
 
     async def outputs(self, inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
         """The endpoint's outputs of these rows, which have been admitted. ``Refused``, 504, if it takes too long."""
@@ -104,19 +139,16 @@ class Batcher:
 
     async def close(self) -> None:
         """Ends it. Nothing waits any more: its version has been left by all requests."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._forming.cancel()
+        await asyncio.gather(self._forming, return_exceptions=True)
 
     async def _form_batches(self) -> None:
         while True:
             await self._arrived.wait()
             await self._slots.acquire()
             if batch := self._take():
-                task = asyncio.get_running_loop().create_task(self._compute(batch))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                running = asyncio.get_running_loop().run_in_executor(self._threads, self._results, batch)
+                running.add_done_callback(functools.partial(self._hand_over, batch))
             else:
                 self._slots.release()
 
@@ -134,12 +166,11 @@ class Batcher:
         self._arrived.clear()
         return batch
 
-    async def _compute(self, batch: list[_Waiting]) -> None:
-        try:
-            results = await asyncio.get_running_loop().run_in_executor(self._threads, self._results, batch)
-        finally:
-            self._slots.release()
-        for each, result in zip(batch, results, strict=True):
+    def _hand_over(self, batch: list[_Waiting], computed: asyncio.Future) -> None:
+        self._slots.release()
+        if computed.cancelled():  # the server ends
+            return
+        for each, result in zip(batch, computed.result(), strict=True):
             if each.result.done():
                 continue
             if isinstance(result, Exception):

@@ -60,16 +60,22 @@ class Bodies:
 
 async def unless_gone(request: Request, work: Awaitable[Result]) -> Result:
     """The work's result; it is given up, and ``ClientDisconnect`` raised, when the client goes away. The body has been read."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    working, leaving = asyncio.current_task(), asyncio.ensure_future(_gone(request))
+
+    def give_up(_: asyncio.Task) -> None:
+        working.cancel()
+
+    leaving.add_done_callback(give_up)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect()
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if leaving.done():
+            working.uncancel()
+            raise ClientDisconnect() from None
+        raise
     finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        leaving.remove_done_callback(give_up)
+        leaving.cancel()
 
 
 async def _gone(request: Request) -> Any:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 import keras_gen
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.inputs import as_array
-from keras_gen.serving.answering import Service, json_response
+from keras_gen.serving.answering import Service, json_response, size_of
 from keras_gen.serving.examples import json_of, known_keys, received, seed_of
 from keras_gen.serving.limits import Refused
 from keras_gen.serving.versions import ServedArtifact, Version
@@ -51,11 +51,12 @@ def routes(service: Service) -> list[Route]:
     async def infer(request: Request) -> Response:
         if "inference-header-content-length" in request.headers:
             raise Refused(415, "Binary tensors are not taken; send all as JSON.", close=True)
+        service.check_room(request)
         async with service.bodies.body(request) as body:
             with service.version(request) as version:
-                endpoint, given, rows, seed, rest = await service.apart(_asked, version, body)
+                endpoint, given, rows, seed, rest = await service.apart(len(body), _asked, version, body)
                 async with service.outputs(request, version, endpoint, given, rows, seed) as outputs:
-                    return await service.apart(_answer, version.artifact, outputs, rest)
+                    return await service.apart(size_of(outputs), _answer, version.artifact, outputs, rest)
 
     of_models = [("", metadata, "GET"), ("/ready", model_ready, "GET"), ("/infer", infer, "POST")]
     return [
@@ -141,9 +142,7 @@ def _tensor(version: Version, endpoint: str, tensor: Mapping[str, Any]) -> tuple
     data = tensor.get("data")
     if not isinstance(data, list) or not data:
         raise InvalidInput(f"{name} has no list of data; binary tensors are not taken.")
-    most = version.batchers[endpoint].most_rows
-    if shape[0] > most:
-        raise InvalidInput(f"{shape[0]:,} examples at once; this server takes {most:,}: send them in parts.")
+    version.batchers[endpoint].check_rows(shape[0])
     if datatype == TEXT:
         if shape not in ([len(data)], [len(data), 1]) or not all(isinstance(each, str) for each in data):
             raise InvalidInput(f"{name} is {TEXT} of shape {shape}; give as many strings, one an example.")

@@ -11,7 +11,7 @@ class Limits:
 
     Args:
         run_rows: the most examples that one run of a model computes.
-        waiting_rows: the most examples of one endpoint that are admitted and not yet answered; more are refused with 503.
+        waiting_rows: the most examples of one model that are admitted and not yet answered; more are refused with 503.
         waiting_bytes: the most that their inputs and outputs take, which lowers ``waiting_rows`` for large images.
         body_bytes: the longest body of one request; 413 beyond.
         held_bytes: all bodies that are held at one time; 503 beyond.
@@ -20,17 +20,19 @@ class Limits:
         answer_seconds: how long a request waits for its turn and its result; 504 afterwards. As long a client may take to
             fetch an answer.
         connections: how many there may be at a time.
+        idle_seconds: how long a connection is kept for its next request.
         poll_seconds: between two looks for new versions.
     """
 
     run_rows: int = 64
     waiting_rows: int = 1024
     waiting_bytes: int = 256 * MIB
-    body_bytes: int = 16 * MIB
-    held_bytes: int = 64 * MIB
+    body_bytes: int = 8 * MIB
+    held_bytes: int = 32 * MIB
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     answer_seconds: float = 60.0
+    idle_seconds: float = 30.0
     connections: int = 512
     poll_seconds: float = 2.0
 

@@ -29,6 +29,7 @@ def routes(service: Service) -> list[Route]:
     """Below ``/models``."""
 
     async def picture(request: Request) -> Response:
+        service.check_room(request)
         async with service.bodies.body(request) as body:
             with service.version(request) as version:
                 artifact, endpoint = version.artifact, request.path_params["endpoint"]
@@ -41,9 +42,9 @@ def routes(service: Service) -> list[Route]:
                 if not 1 <= rows:
                     raise InvalidInput("n=0 images cannot be drawn; give an integer of at least 1.")
                 check_grid(rows, spec, int(np.ceil(np.sqrt(rows))))
-                given = await service.apart(_given, artifact, endpoint, words, body)
+                given = await service.apart(len(body), _given, artifact, endpoint, words, body)
                 async with service.outputs(request, version, endpoint, given, rows, seed) as outputs:
-                    png = await service.apart(_png, outputs[output], spec)
+                    png = await service.apart(outputs[output].nbytes, _png, outputs[output], spec)
                     return Response(png, media_type="image/png", headers={"x-model-version": str(artifact.version)})
 
     return [

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.inputs import Input
-from keras_gen.serving.answering import Service, json_response
+from keras_gen.serving.answering import Service, json_response, size_of
 from keras_gen.serving.examples import is_binary, json_of, known_keys, received, seed_of
 from keras_gen.serving.limits import Refused
 from keras_gen.serving.versions import ServedArtifact, Version
@@ -42,11 +42,12 @@ def routes(service: Service) -> list[Route]:
             return json_response(_metadata(version.artifact))
 
     async def predict(request: Request) -> Response:
+        service.check_room(request)
         async with service.bodies.body(request) as body:
             with service.version(request) as version:
-                endpoint, by_rows, given, rows, seed = await service.apart(_asked, version, body)
+                endpoint, by_rows, given, rows, seed = await service.apart(len(body), _asked, version, body)
                 async with service.outputs(request, version, endpoint, given, rows, seed) as outputs:
-                    return await service.apart(_answer, outputs, by_rows)
+                    return await service.apart(size_of(outputs), _answer, outputs, by_rows)
 
     both = [("/v1/models/{model}", status, "GET"), ("/v1/models/{model}/metadata", metadata, "GET")]
     both += [("/v1/models/{model}:predict", predict, "POST")]
@@ -111,11 +112,11 @@ def _asked(version: Version, body: bytes) -> tuple[str, bool, dict[str, Any], in
             "The body holds both 'instances' and 'inputs'." if forms else "The body holds no 'instances'."
         )
     by_rows = forms[0] == "instances"
+    if by_rows and isinstance(asked["instances"], list):
+        version.batchers[endpoint].check_rows(len(asked["instances"]))  # before each is looked at
     columns = (_of_instances if by_rows else _of_inputs)(kinds, asked[forms[0]])
     rows = len(asked["instances"]) if by_rows else len(next(iter(columns.values())))
-    most = version.batchers[endpoint].most_rows
-    if rows > most:  # before they are made arrays of
-        raise InvalidInput(f"{rows:,} examples at once; this server takes {most:,}: send them in parts.")
+    version.batchers[endpoint].check_rows(rows)
     given = {name: received(kinds, name, values) for name, values in columns.items()}
     return endpoint, by_rows, given, rows, seed_of(asked.get("seed"))
 

@@ -23,11 +23,12 @@ from keras_gen.exporters.formats import Run
 from keras_gen.exporters.manifest import NAME
 from keras_gen.exporters.opened_artifact import OpenedArtifact
 from keras_gen.exporters.parity import BY_VERSIONS, compare, read_reference
-from keras_gen.serving.batching import Batcher
+from keras_gen.serving.batching import Batcher, Room
 from keras_gen.serving.limits import Limits, Refused
 from keras_gen.serving.metrics import Metrics
 
 DEFAULT = ("", "serving_default")  # signatures that stand for the endpoint a client did not name
+IN_RUN = "artifact"  # where a run's folder holds what was exported of it
 LOG = logging.getLogger("keras_gen.serving")
 
 
@@ -87,10 +88,10 @@ class ServedArtifact(OpenedArtifact):
 
 
 class Version:
-    """A version in use: its batchers, and how many requests hold it."""
+    """A version in use: its batchers and the room that they share, and how many requests hold it."""
 
-    def __init__(self, artifact: ServedArtifact, stamp: Any, batchers: Mapping[str, Batcher]):
-        self.artifact, self.stamp, self.batchers = artifact, stamp, batchers
+    def __init__(self, artifact: ServedArtifact, stamp: Any, batchers: Mapping[str, Batcher], room: Room):
+        self.artifact, self.stamp, self.batchers, self.room = artifact, stamp, batchers, room
         self._holders = 0
         self._free = asyncio.Event()
         self._free.set()
@@ -234,7 +235,8 @@ class Models(Mapping[str, Model]):
                 LOG.exception("Looking for new versions failed; it is tried again.")
 
     def _serve(self, model: Model, artifact: ServedArtifact, stamp: Any) -> None:
-        old, model.current = model.current, Version(artifact, stamp, self._batchers(artifact))
+        room = Room(self._limits)
+        old, model.current = model.current, Version(artifact, stamp, self._batchers(artifact, room), room)
         self._metrics.version.labels(model.name).set(artifact.version)
         self._metrics.loads.labels(model.name, "served").inc()
         LOG.info("%s: version %d of %s is served.", model.name, artifact.version, model.place)
@@ -249,12 +251,13 @@ class Models(Mapping[str, Model]):
         model.ending.remove(version)
         LOG.info("%s: version %d has ended.", model.name, version.artifact.version)
 
-    def _batchers(self, artifact: ServedArtifact) -> dict[str, Batcher]:
+    def _batchers(self, artifact: ServedArtifact, room: Room) -> dict[str, Batcher]:
         def batcher(endpoint: str) -> Batcher:
             made = Batcher(
                 lambda inputs: artifact.outputs(endpoint, inputs),
                 artifact.row_bytes(endpoint),
                 self._limits,
+                room,
                 self._slots,
                 self._pool,
                 self._metrics.run_observer(artifact.name, endpoint),
@@ -294,7 +297,7 @@ def _stamp(folder: Path) -> tuple:
 
 
 def places_of(arguments: tuple[str, ...]) -> dict[str, Path]:
-    """Name -> folder of ``FOLDER`` or ``NAME=FOLDER`` words; a folder's name is its model's.
+    """Name -> folder of ``FOLDER`` or ``NAME=FOLDER`` words; a folder is its model's name, and a run's stands for its artifact.
 
     ``InvalidInput`` for a name that no address can hold, one given twice, or a folder with no artifact in it.
     """
@@ -303,6 +306,8 @@ def places_of(arguments: tuple[str, ...]) -> dict[str, Path]:
         named, equals, folder = argument.partition("=")
         place = Path(os.path.abspath(folder if equals else argument))
         name = named if equals else place.name
+        if (place / IN_RUN / NAME).is_file():
+            place = place / IN_RUN
         if (
             not name
             or len(name) > 100
