@@ -239,6 +239,7 @@ FLOORS = [
         [
             "serving.batching",
             "serving.bodies",
+            "serving.served_artifact",
         ],
         [
             "serving.versions",

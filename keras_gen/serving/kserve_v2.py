@@ -19,7 +19,8 @@ from keras_gen.core.inputs import as_array
 from keras_gen.serving.answering import Service, json_response, size_of
 from keras_gen.serving.examples import json_of, known_keys, received, seed_of
 from keras_gen.serving.limits import Refused
-from keras_gen.serving.versions import ServedArtifact, Version
+from keras_gen.serving.served_artifact import ServedArtifact
+from keras_gen.serving.versions import Version
 
 TYPES = {"float32": "FP32", "float64": "FP64", "float16": "FP16", "int32": "INT32", "int64": "INT64"}
 TYPES |= {"uint8": "UINT8", "bool": "BOOL"}

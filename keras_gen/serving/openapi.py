@@ -7,7 +7,8 @@ import keras_gen
 from keras_gen.core.checks import LARGEST_SEED
 from keras_gen.core.inputs import Input
 from keras_gen.serving.answering import takes_noise
-from keras_gen.serving.versions import Models, ServedArtifact
+from keras_gen.serving.served_artifact import ServedArtifact
+from keras_gen.serving.versions import Models
 
 SEED = {
     "type": "integer",

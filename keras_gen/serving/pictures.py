@@ -20,7 +20,7 @@ from keras_gen.core.pictures import check_grid, image_grid
 from keras_gen.serving.answering import Service, takes_noise
 from keras_gen.serving.examples import seed_of
 from keras_gen.serving.limits import Refused
-from keras_gen.serving.versions import ServedArtifact
+from keras_gen.serving.served_artifact import ServedArtifact
 
 MOST_FIELDS = 64
 

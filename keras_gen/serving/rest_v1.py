@@ -17,7 +17,8 @@ from keras_gen.core.inputs import Input
 from keras_gen.serving.answering import Service, json_response, size_of
 from keras_gen.serving.examples import is_binary, json_of, known_keys, received, seed_of
 from keras_gen.serving.limits import Refused
-from keras_gen.serving.versions import ServedArtifact, Version
+from keras_gen.serving.served_artifact import ServedArtifact
+from keras_gen.serving.versions import Version
 
 TYPES = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE", "float16": "DT_HALF", "int32": "DT_INT32", "int64": "DT_INT64"}
 TYPES |= {"uint8": "DT_UINT8", "bool": "DT_BOOL"}
