@@ -14,6 +14,7 @@ from served import artifact, png, with_client
 
 from keras_gen.cli import main
 from keras_gen.core.errors import InvalidInput
+from keras_gen.exporters.formats import FormatFailed
 from keras_gen.serving.versions import places_of
 
 PREDICT, INFER, PICTURE = (
@@ -218,6 +219,19 @@ async def test_who_goes_away_is_not_computed_for(client):
     assert sent[0]["status"] == 499
     assert client.models["coder"].current.room.rows == 0
     assert (await client.post(path, json={"instances": [{}]})).status_code == 200
+
+
+@with_client("coder")
+async def test_what_fails_in_the_model_is_the_servers_fault(client):
+    def failing(endpoint, inputs):
+        raise FormatFailed("out of memory")
+
+    served = client.models["coder"].current.artifact
+    whole, served._run = served._run, failing
+    answer = await client.post("/v1/models/coder:predict", json={"instances": [{}]})
+    assert answer.status_code == 500 and "out of memory" in answer.json()["error"]
+    served._run = whole
+    assert (await client.post("/v1/models/coder:predict", json={"instances": [{}]})).status_code == 200
 
 
 def test_places_that_cannot_be_served_are_refused_by_the_command(tmp_path):

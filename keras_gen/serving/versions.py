@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_gen.core.errors import InvalidInput
 from keras_gen.exporters.manifest import NAME
 from keras_gen.serving.batching import Batcher, Room
@@ -192,8 +194,15 @@ class Models(Mapping[str, Model]):
 
     def _batchers(self, artifact: ServedArtifact, room: Room) -> dict[str, Batcher]:
         def batcher(endpoint: str) -> Batcher:
+            def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+                try:
+                    return artifact.outputs(endpoint, inputs)
+                except InvalidInput as error:  # all inputs have been checked: it is none of the client's doing
+                    LOG.error("%s", error)
+                    raise Refused(500, str(error)) from error
+
             made = Batcher(
-                lambda inputs: artifact.outputs(endpoint, inputs),
+                run,
                 artifact.row_bytes(endpoint),
                 self._limits,
                 room,
