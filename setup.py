@@ -7,6 +7,11 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "keras_gen" / "__init__.py").read_text(encoding="utf-8"))[1]
+SERVE = [  # keras-gen serve
+    "starlette>=0.40",  # routes and requests
+    "uvicorn>=0.30",  # HTTP
+    "prometheus-client>=0.20",  # counters
+]
 
 setup(
     name="keras_gen",
@@ -51,7 +56,11 @@ setup(
             "POT>=0.9.4",  # reference values: FID, sliced Wasserstein
             "scikit-image>=0.24",  # reference values: Lab, PSNR, SSIM
             "prdc>=0.2",  # reference values: precision, recall, density, coverage
+            "httpx>=0.27",  # asks the server
+            "openapi-spec-validator>=0.7",  # reads its description
+            *SERVE,
         ],
+        "serve": SERVE,
         "tensorboard": ["tensorboard>=2.18"],  # event files of a training, and what shows them
         "bench": ["torch==2.13.0"],  # the other side of the training benchmarks
     },

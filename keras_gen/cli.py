@@ -202,6 +202,44 @@ def verify(artifact: str) -> None:
     click.echo(f"verified: {found['files']} files of {found['artifact']} ({found['model']})")
 
 
+@main.command()
+@click.argument("artifacts", metavar="ARTIFACT...", nargs=-1, required=True, type=_NAME)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; others can reach 0.0.0.0.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="0: one that is free.")
+@click.option("--threads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Of one run of a model.")
+@click.option("--batch", type=click.IntRange(1, 4096), default=64, show_default=True, help="Most images of one run.")
+@click.option("--waiting", type=click.IntRange(1), default=1024, show_default=True, help="Most images asked at a time.")
+@click.option("--body", type=click.IntRange(1, 1024), default=8, show_default=True, help="Longest request, in MiB.")
+@click.option(
+    "--poll",
+    type=click.FloatRange(0.05, 86400),
+    default=2.0,
+    show_default=True,
+    help="Seconds between looks for new versions.",
+)
+def serve(artifacts: tuple[str, ...], batch: int, waiting: int, body: int, poll: float, **options: Any) -> None:
+    """Serve exported artifacts over HTTP with ONNX Runtime, without TensorFlow, for trying things and small loads.
+
+    ARTIFACT is FOLDER or NAME=FOLDER: what keras-gen export wrote, or a folder of versions 1, 2 ... of which the newest is
+    served as soon as it is there. TensorFlow Serving's REST below /v1, KServe's protocol below /v2, pictures at
+    /models/NAME/sample.png?seed=0&n=16, counters at /metrics, the description of all at /openapi.json.
+    """
+    try:
+        from keras_gen.serving import limits, server
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in ("starlette", "uvicorn", "prometheus_client", "h11"):
+            raise
+        raise InvalidInput(f"Serving needs {error.name}; run: pip install 'keras_gen[serve]'") from error
+    bounds = limits.Limits(
+        run_rows=batch,
+        waiting_rows=waiting,
+        body_bytes=body * limits.MIB,
+        held_bytes=4 * body * limits.MIB,
+        poll_seconds=poll,
+    )
+    server.serve(artifacts, limits=bounds, say=click.echo, **options)
+
+
 @main.group()
 def latent() -> None:
     """Draw a latent space: walks, single dimensions, the plane, sums of concepts.

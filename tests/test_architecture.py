@@ -224,6 +224,9 @@ FLOORS = [
         [
             "evaluation.report",
             "exporters.parity",
+            "exporters.opened_artifact",
+        ],
+        [
             "exporters.loaded_artifact",
         ],
         [
@@ -231,7 +234,36 @@ FLOORS = [
             "exporters.artifact",
         ],
     ],
-    [  # 5: recipes
+    [  # 5: recipes, serving
+        [
+            "serving.limits",
+            "serving.metrics",
+            "serving.patience",
+            "serving.examples",
+        ],
+        [
+            "serving.batching",
+            "serving.bodies",
+            "serving.served_artifact",
+        ],
+        [
+            "serving.versions",
+        ],
+        [
+            "serving.answering",
+        ],
+        [
+            "serving.kserve_v2",
+            "serving.openapi",
+            "serving.pictures",
+            "serving.rest_v1",
+        ],
+        [
+            "serving.app",
+        ],
+        [
+            "serving.server",
+        ],
         [
             "recipes.__init__",
             "recipes.problems",
@@ -297,6 +329,7 @@ GROUND |= {
     "models.translation.__init__",
     "models.conditional.__init__",
     "exporters.__init__",
+    "serving.__init__",
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,7 +1,9 @@
 """Kinds of inputs: what each says at every border, and one that the project does not have, all the way."""
 
+import base64
 import dataclasses
 import importlib.util
+import io
 import json
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +20,7 @@ from keras_gen.cli import main
 from keras_gen.core.border import Border
 from keras_gen.core.captions import ALPHABET, Caption, characters, sentences_of, vocabulary_of, words_of
 from keras_gen.core.errors import InvalidInput
+from keras_gen.core.graphs import Graph
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.input_kinds import INPUT_KINDS, InputKinds, Shorthand, texts_of
 from keras_gen.core.inputs import Images, Input, KnownPixels, Labels, Temperature, Truncation, check_inputs, input_of
@@ -365,6 +368,54 @@ def test_pictures_and_masks_are_parsed(tmp_path):
     for text in ("5", "-1", "x", ""):
         with pytest.raises(InvalidInput, match="how many rows are known, an integer from 0 to 4"):
             mask.parse("known", text)
+
+
+def png(pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_what_a_stranger_sends_becomes_what_check_takes():
+    source, levels = Images(SPEC), np.arange(20, dtype=np.uint8).reshape(4, 5) % 17
+    sent = png(np.round(levels * (255 / 16)).astype(np.uint8))
+    coded = base64.b64encode(sent).decode()
+    for form in (sent, coded, base64.urlsafe_b64encode(sent).decode().rstrip("="), coded.replace("+", " ")):
+        np.testing.assert_array_equal(source.receive("source", form)[..., 0], levels)
+    numbers = levels[..., None].tolist()
+    assert source.check("source", source.receive("source", [numbers, numbers])).dtype == np.uint8
+    mask = KnownPixels(SPEC)
+    known = np.arange(20).reshape(1, 4, 5, 1) < 7
+    for form in (known.astype(int).tolist(), known[..., 0].tolist(), "1"):
+        assert mask.check("known", mask.receive("known", form), 1).sum() == (5 if form == "1" else 7)
+    assert Labels(5).check("label", Labels(5).receive("label", b"3"), 2).tolist() == [3, 3]
+    graph = Graph(("sky", "sea"), ("above",), 2, 1)
+    assert graph.receive("graph", b'{"objects": ["sky"]}') == {"objects": ["sky"]}
+    assert graph.check("graph", graph.receive("graph", {"objects": ["sea"]}), 1)[0, 0] == 2
+
+
+def test_what_a_stranger_should_not_send_is_refused(tmp_path):
+    """A name of a file on the server above all; a picture that would fill the memory is not decoded."""
+    Image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "here.png")
+    (tmp_path / "graph.json").write_text('{"objects": ["sky"]}')
+    source, bomb = Images(SPEC), png(np.zeros((12_000, 12_000), np.uint8))
+    assert len(bomb) < 200_000
+    for sent, match in (
+        (str(tmp_path / "here.png"), "no base64|no picture"),
+        (b"x", "no picture that can be read"),
+        (bomb, "is 12000x12000 pixels; wanted 5x4"),
+        (png(np.arange(0, 200, 10, np.uint8).reshape(4, 5))[:50], "no picture that can be read"),
+        ([[300]], "reaches from 300 to 300; wanted integers in"),
+        ([[1], [1, 2]], "makes no array"),
+    ):
+        with pytest.raises(InvalidInput, match=match):
+            source.receive("source", sent)
+    with pytest.raises(InvalidInput, match="graph begins"):
+        Graph(("sky",), ("above",), 2, 1).receive("graph", str(tmp_path / "graph.json"))
+    with pytest.raises(InvalidInput, match="no UTF-8 text"):
+        Labels(3).receive("label", b"\xff")
+    with pytest.raises(InvalidInput, match="known reaches from 0 to 2"):
+        KnownPixels(SPEC).receive("known", (2 * np.eye(4, 5, dtype=int)[None, ..., None]).tolist())
 
 
 def test_kinds_name_shorthands_of_the_command_line():

@@ -1,6 +1,8 @@
 """Artifacts sampled and measured without their model."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -37,6 +39,16 @@ def test_a_loaded_artifact_draws_and_codes_as_the_model_does(vae, format):
     z = model.encode(images)[0]
     np.testing.assert_allclose(loaded.decode(z), model.decode(z), atol=1e-5)
     assert not any(hasattr(loaded, name) for name in ("log_prob", "complete", "elbo"))
+
+
+def test_an_onnx_artifact_is_opened_without_tensorflow(vae):
+    model, path = vae
+    program = "import sys; from keras_gen.exporters.loaded_artifact import LoadedArtifact; "
+    program += f"print(LoadedArtifact({str(path)!r}, 'onnx').sample(3, seed=3).sum()); "
+    program += "assert not {'tensorflow', 'keras', 'onnx', 'tf2onnx'} & set(sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) == LoadedArtifact(path, "onnx").sample(3, seed=3).sum()
 
 
 def test_a_flow_live_and_exported_is_measured_by_the_same_bound(tmp_path):

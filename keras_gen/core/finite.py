@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import tensorflow as tf
-
 from keras_gen.core.errors import TrainingDiverged
 
 _MARK = "an image would be made of values that are NaN or infinite"
@@ -16,12 +14,16 @@ def finite(values: Any) -> Any:
 
     So in eager code, graphs and SavedModels. XLA and ONNX have no operation that fails: what they run computes on.
     """
+    import tensorflow as tf  # here: what runs artifacts reads images' specs, and has none
+
     return tf.debugging.check_numerics(values, _MARK)
 
 
 @contextlib.contextmanager
 def finite_images(maker: str) -> Iterator[None]:
     """``TrainingDiverged`` where ``finite`` fails inside."""
+    import tensorflow as tf
+
     try:
         yield
     except tf.errors.InvalidArgumentError as error:

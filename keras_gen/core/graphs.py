@@ -15,7 +15,7 @@ from keras_gen.core.captions import nearest
 from keras_gen.core.checks import sizes
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.files import read_json
-from keras_gen.core.inputs import Input, as_array
+from keras_gen.core.inputs import Input, as_array, as_text
 
 MOST_NAMES, LONGEST_NAME = 50_000, 200
 FORM = '{"objects": ["red circle", ...], "relations": [[0, "left of", 1], ...]}'
@@ -123,6 +123,15 @@ class Graph(Input):
             except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"{name}={text!r:.60} is no JSON ({error}); give a graph as {FORM}.") from error
         return read_json(text, f"write a graph into it as {FORM}")
+
+    def receive(self, name: str, sent: Any) -> Any:
+        """The graph, or list of graphs, of JSON itself; names and rows are what ``check`` takes."""
+        if not isinstance(sent, (str, bytes)):
+            return sent
+        text = as_text(name, sent)
+        if text.lstrip()[:1] not in ("{", "["):
+            raise InvalidInput(f"{name} begins {text[:30]!r}; give a graph as {FORM}.")
+        return self.parse(name, text)
 
     def row(self, name: str, graph: Mapping[str, Any]) -> np.ndarray:
         """The numbers of a graph of names: int32 ``[length]``."""

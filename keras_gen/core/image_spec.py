@@ -3,9 +3,7 @@
 import dataclasses
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
@@ -77,10 +75,14 @@ class ImageSpec:
 
     def to_unit(self, images: Any) -> Any:
         """Levels ``[0, levels - 1]`` (any dtype) to floats in ``[-1, 1]``, in Keras' float type."""
-        return ops.cast(images, keras.config.floatx()) * (2.0 / (self.levels - 1)) - 1.0
+        import keras
+
+        return keras.ops.cast(images, keras.config.floatx()) * (2.0 / (self.levels - 1)) - 1.0
 
     def from_unit(self, values: Any) -> Any:
         """Floats in ``[-1, 1]`` (clipped) to the nearest level, uint8; they have to be ``finite``."""
+        from keras import ops
+
         scaled = (finite(ops.cast(values, "float32")) + 1.0) * ((self.levels - 1) / 2.0)
         return ops.cast(ops.round(ops.clip(scaled, 0.0, self.levels - 1.0)), "uint8")
 

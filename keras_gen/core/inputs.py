@@ -3,6 +3,7 @@
 check      what a Python caller gave       -> arrays [n, *shape], or one clear InvalidInput
 read       what a batch holds              -> the numbers it stands for
 parse      what the command line gave      -> what check takes
+receive    what a stranger sent             -> what check takes; no file is opened by a name that was sent
 describe   the manifest's entry; ``of`` makes the kind of an entry again
 draw       examples from a NumPy generator: noise of a seed; of other kinds, what tests and references are made of
 defaults   what a condition is where it is left out
@@ -12,19 +13,25 @@ A kind of your own is a subclass of ``Input``, registered: ``INPUT_KINDS.registe
 range it says ``dtype``, ``shape`` and ``range`` and how it is drawn; the rest is here.
 """
 
+import base64
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
 from keras_gen.core.input_kinds import INPUT_KINDS
 
+if TYPE_CHECKING:  # what runs artifacts goes through the kinds, and has no TensorFlow
+    import tensorflow as tf
+
 IN_TURN = "in turn"
+PICTURE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")  # of pictures that are sent, by content
+_URL_SAFE = str.maketrans("-_ ", "+/+")  # a query's plus became a blank
 
 
 class Input:
@@ -113,6 +120,13 @@ class Input:
             raise InvalidInput(f"{name}={text!r} is out of range; give {self.values()}.")
         return array
 
+    def receive(self, name: str, sent: Any) -> Any:
+        """What ``check`` takes, from a request: text or bytes of one example, or numbers ``[*shape]`` or ``[n, *shape]``.
+
+        Text is read as ``parse`` reads it, but whatever it says, no file is opened by its name.
+        """
+        return self.parse(name, as_text(name, sent)) if isinstance(sent, (str, bytes)) else sent
+
     # --- manifests --------------------------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
@@ -147,7 +161,7 @@ class Input:
         low, high = map(int, self.range)
         return (low + np.arange(n) % (high - low + 1)).astype(self.dtype)
 
-    def of_uniforms(self, uniforms: tf.Tensor) -> tf.Tensor:
+    def of_uniforms(self, uniforms: "tf.Tensor") -> "tf.Tensor":
         """A draw inside a graph, ``[n, *shape]``, of float32 ``[self.uniforms, n, *shape]`` in ``[0, 1)``."""
         raise InvalidInput(f"{type(self).__name__} cannot be drawn in a training step; take it from the batch.")
 
@@ -184,8 +198,10 @@ class Labels(Input):
         """Uniform: ``[n]``."""
         return generator.integers(0, self.count, n, dtype=np.int32)
 
-    def of_uniforms(self, uniforms: tf.Tensor) -> tf.Tensor:
+    def of_uniforms(self, uniforms: "tf.Tensor") -> "tf.Tensor":
         """Uniform: ``floor(u count)``, ``[n]``."""
+        import tensorflow as tf
+
         # u is at most 1 - 2^-24, and u * count, rounded, stays below count: what is missing, count * 2^-24, is at least half
         # the distance to the float below. Beyond 2^24 classes some could not be reached.
         return tf.cast(tf.floor(uniforms[0] * float(self.count)), tf.int32)
@@ -280,23 +296,44 @@ class Images(Input):
 
     def parse(self, name: str, text: str) -> np.ndarray:
         """The picture of a file, ``[height, width, channels]``: of the images' size, its values brought to their levels."""
-        from PIL import Image
+        return self._pixels(name, f"{name}={text!r}", os.fspath(text))
+
+    def receive(self, name: str, sent: Any) -> np.ndarray:
+        """The picture whose file was sent, as bytes or as their base64; of numbers, uint8."""
+        if not isinstance(sent, (str, bytes)):
+            array = as_array(name, sent)
+            return array.astype(np.uint8) if array.dtype.kind in "iu" and _within(name, array, self) else array
+        if isinstance(sent, str):
+            try:
+                sent = base64.b64decode(sent.translate(_URL_SAFE) + "=" * (-len(sent) % 4), validate=True)
+            except ValueError as error:
+                raise InvalidInput(f"{name} is no base64 ({error}); give that of a picture's file.") from error
+        return self._pixels(name, name, io.BytesIO(sent), PICTURE_FORMATS)
+
+    def _pixels(self, name: str, what: str, file: Any, formats: tuple[str, ...] | None = None) -> np.ndarray:
+        """``[height, width, channels]``. The size is compared when the header alone has been read: nothing larger is decoded."""
+        from PIL import Image, UnidentifiedImageError
 
         mode = {1: "L", 3: "RGB"}.get(self.spec.channels)
         if mode is None:
             raise InvalidInput(f"{name}: no picture file holds {self.spec}; give the array in Python.")
         try:
-            with Image.open(os.fspath(text)) as picture:
+            with Image.open(file, formats=formats) as picture:
                 if picture.size != (self.spec.width, self.spec.height):
                     size = f"{picture.width}x{picture.height}"
                     raise InvalidInput(
-                        f"{name}={text!r} is {size} pixels; wanted {self.spec.width}x{self.spec.height}: resize it first."
+                        f"{what} is {size} pixels; wanted {self.spec.width}x{self.spec.height}: resize it first."
                     )
                 pixels = np.asarray(picture.convert(mode), np.float64)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            if isinstance(error, InvalidInput):
-                raise
-            raise InvalidInput(f"{name}={text!r} is no picture that can be read: {error}.") from error
+        except InvalidInput:
+            raise
+        except Exception as error:  # Pillow's readers raise many kinds of errors on damaged bytes
+            why = (
+                ""
+                if isinstance(error, UnidentifiedImageError)
+                else f": {str(error).rstrip('.') or type(error).__name__}"
+            )
+            raise InvalidInput(f"{what} is no picture that can be read{why}.") from error
         return np.round(pixels * (self.range[1] / 255)).astype(np.uint8).reshape(self.shape)
 
     @classmethod
@@ -353,6 +390,14 @@ class KnownPixels(Input):
             )
         return np.broadcast_to(np.arange(self.spec.height)[:, None] < int(text), self.shape[:2])
 
+    def receive(self, name: str, sent: Any) -> np.ndarray:
+        """As ``parse``; of numbers ``[..., h, w, 1]``, which are 0 or 1, the booleans that they stand for."""
+        if isinstance(sent, (str, bytes)):
+            return super().receive(name, sent)
+        array = as_array(name, sent)
+        numbers = array.dtype.kind in "iu" and array.shape[-3:] == self.shape and _within(name, array, self)
+        return array[..., 0].astype(bool) if numbers else array
+
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> "KnownPixels":
         """The kind that an entry describes."""
@@ -374,6 +419,21 @@ def as_array(name: str, values: Any) -> np.ndarray:
         return np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidInput(f"{name} makes no array ({error}); give one of rows of equal shape.") from error
+
+
+def _within(name: str, array: np.ndarray, kind: Input) -> bool:
+    """Whether all values lie in the kind's range; ``InvalidInput`` where one does not."""
+    if array.size and not kind.range[0] <= array.min() <= array.max() <= kind.range[1]:
+        raise InvalidInput(f"{name} reaches from {array.min()} to {array.max()}; wanted {kind.values()}.")
+    return True
+
+
+def as_text(name: str, sent: str | bytes) -> str:
+    """What was sent as text; ``InvalidInput`` for bytes that are no UTF-8."""
+    try:
+        return sent if isinstance(sent, str) else sent.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is no UTF-8 text ({error}).") from error
 
 
 def check_inputs(

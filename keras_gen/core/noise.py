@@ -9,14 +9,16 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.inputs import Input, check_inputs
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 DRAW = "numpy Generator(Philox(key=first 16 bytes, little endian, of sha256('<seed>:<name>')))"
 BELOW_ONE = float(np.nextafter(np.float32(1.0), np.float32(0.0)))  # uniform noise ends here
@@ -45,8 +47,10 @@ class Normal(Input):
         """``[n, *shape]``."""
         return generator.standard_normal((n, *self.shape), dtype=np.float32)
 
-    def of_uniforms(self, uniforms: tf.Tensor) -> tf.Tensor:
+    def of_uniforms(self, uniforms: "tf.Tensor") -> "tf.Tensor":
         """``[n, *shape]`` by Box and Muller 1958; 1 - u lies in (0, 1]."""
+        import tensorflow as tf
+
         return tf.sqrt(-2.0 * tf.math.log(1.0 - uniforms[0])) * tf.cos(2.0 * math.pi * uniforms[1])
 
 
@@ -80,7 +84,7 @@ class Uniform(Input):
         """``[n, *shape]``."""
         return generator.random((n, *self.shape), dtype=np.float32)
 
-    def of_uniforms(self, uniforms: tf.Tensor) -> tf.Tensor:
+    def of_uniforms(self, uniforms: "tf.Tensor") -> "tf.Tensor":
         """``[n, *shape]``: the uniforms themselves."""
         return uniforms[0]
 

@@ -1,15 +1,17 @@
 """Sampling by seed: the same for a live model and for an artifact that was read back."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_gen.core.checks import integer
 from keras_gen.core.errors import InvalidInput
-from keras_gen.core.image_data import ImageData
 from keras_gen.core.inputs import Input, as_array, check_inputs
 from keras_gen.core.noise import NoiseSpec, NoiseStream, check_noise, draw
+
+if TYPE_CHECKING:
+    from keras_gen.core.image_data import ImageData
 
 DEFAULT_BATCH_SIZE = 64
 
@@ -75,7 +77,7 @@ class Sampler:
         spec = self._known(texts)
         return {name: spec[name].parse(name, text) for name, text in texts.items()}
 
-    def shown_conditions(self, n: int, seed: int, data: ImageData | None = None) -> dict[str, np.ndarray]:
+    def shown_conditions(self, n: int, seed: int, data: "ImageData | None" = None) -> dict[str, np.ndarray]:
         """Conditions to look at a model under: the kinds' defaults or, where a kind has none, ``n`` of the data's at random (one
         after the other again where there are fewer), and what they do not hold the seed draws.
         """

@@ -4,14 +4,16 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gen.core.endpoint import Endpoint
 from keras_gen.core.errors import InvalidInput, TrainingDiverged
 from keras_gen.core.registry import Registry
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Arrays = dict[str, np.ndarray]
 # run(endpoint, inputs) -> outputs, whatever lies beneath: so that every format is compared by the same code.
@@ -55,8 +57,10 @@ FORMATS.register("saved_model", "keras_gen.exporters.saved_model:SAVED_MODEL")
 FORMATS.register("onnx", "keras_gen.exporters.onnx:ONNX")
 
 
-def signature(endpoint: Endpoint) -> dict[str, tf.TensorSpec]:
+def signature(endpoint: Endpoint) -> dict[str, "tf.TensorSpec"]:
     """Name -> shape ``[any, *shape]`` and dtype of the endpoint's inputs."""
+    import tensorflow as tf
+
     return {name: tf.TensorSpec((None, *kind.shape), kind.dtype, name) for name, kind in endpoint.inputs.items()}
 
 
@@ -65,6 +69,8 @@ def traced(endpoints: Mapping[str, Endpoint], compiled: bool = False) -> dict[st
 
     Two names of one endpoint share one function.
     """
+    import tensorflow as tf
+
     graphs: dict[int, Any] = {}
     for endpoint in endpoints.values():
         if id(endpoint) not in graphs:
@@ -78,6 +84,7 @@ def traced(endpoints: Mapping[str, Endpoint], compiled: bool = False) -> dict[st
 
 def run_graphs(graphs: Graphs) -> Run:
     """Runs traced endpoints, as ``Format.load`` does with written ones."""
+    import tensorflow as tf
 
     def run(endpoint: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         function = graphs[endpoint].get_concrete_function()

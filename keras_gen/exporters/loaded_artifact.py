@@ -12,17 +12,14 @@ from keras_gen.core.checks import integer
 from keras_gen.core.completion import completed
 from keras_gen.core.errors import InvalidInput
 from keras_gen.core.image_spec import ImageSpec
-from keras_gen.core.inputs import Input, check_inputs, input_of
+from keras_gen.core.inputs import Input, check_inputs
 from keras_gen.core.noise import draw
 from keras_gen.core.sampler import DEFAULT_BATCH_SIZE, Sampler
 from keras_gen.core.translation import Translation, translates
-from keras_gen.exporters.formats import FORMATS, FormatFailed
-from keras_gen.exporters.manifest import check_files, read_manifest
-
-FASTEST_FIRST = ("onnx", "saved_model")
+from keras_gen.exporters.opened_artifact import OpenedArtifact
 
 
-class LoadedArtifact(Sampler):
+class LoadedArtifact(OpenedArtifact, Sampler):
     """What ``export`` wrote, checked and opened: ``sample(n, seed)`` draws what the live model would.
 
     Endpoints are methods where they exist: ``log_prob(images)``, ``complete(images, known_mask, seed)``, ``encode(images)``,
@@ -38,50 +35,19 @@ class LoadedArtifact(Sampler):
     """
 
     def __init__(self, path: str | os.PathLike, format: str | None = None):
-        folder = Path(path)
-        manifest = read_manifest(folder)
-        held = [name for name in FASTEST_FIRST if name in manifest["formats"]]
-        if not held or (format is not None and format not in held):
-            there = ", ".join(held or manifest["formats"])
-            raise InvalidInput(
-                f"{folder} holds {there}, not {format or FASTEST_FIRST[0]!r}; export it in that format too."
-            )
-        endpoints = manifest["endpoints"]
-        if "sample" not in endpoints:
-            raise InvalidInput(
-                f"{folder} ({manifest['model']}) has no endpoint 'sample', only {', '.join(endpoints)}, so it cannot be "
-                "measured by its images; export a model that samples."
-            )
-        check_files(folder, manifest)
-        self.format = format or held[0]
-        self.manifest, self.name, self.model_class = manifest, folder.name, manifest["model"]
-        self.image_spec = ImageSpec.from_any(manifest["image_spec"])
-        self._inputs = {name: self._kinds(folder, name, entry["inputs"]) for name, entry in endpoints.items()}
-        self.draws_in_order = endpoints["sample"].get("sequential", False)
-        drawn = self._inputs["sample"]
+        super().__init__(path, format)
+        self.draws_in_order = self.manifest["endpoints"]["sample"].get("sequential", False)
+        drawn = self.inputs["sample"]
         self._noise = {name: kind for name, kind in drawn.items() if kind.distribution is not None}
         self._conditions = {name: kind for name, kind in drawn.items() if kind.distribution is None}
-        entry = manifest["formats"][self.format]
-        self._run = self._in_words(FORMATS.get(self.format).load)(folder, entry)
 
-    @staticmethod
-    def _kinds(folder: Path, endpoint: str, entries: Mapping[str, Any]) -> dict[str, Input]:
-        try:
-            return {name: input_of(name, entry) for name, entry in entries.items()}
-        except InvalidInput as error:
-            raise InvalidInput(f"{folder}: endpoint {endpoint!r}: {error}") from error
-
-    def _in_words(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def called(*arguments: Any) -> Any:
-            try:
-                return function(*arguments)
-            except FormatFailed as error:
-                raise InvalidInput(
-                    f"{self.name}: {error}. It was written with {self.manifest['versions']}; export the model again here."
-                ) from error
-
-        return called
+    def check_endpoints(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """It has ``sample``."""
+        if "sample" not in manifest["endpoints"]:
+            raise InvalidInput(
+                f"{folder} ({manifest['model']}) has no endpoint 'sample', only {', '.join(manifest['endpoints'])}, so it "
+                "cannot be measured by its images; export a model that samples."
+            )
 
     # Its endpoint "sample" was proven.
     draws_images = True
@@ -97,7 +63,7 @@ class LoadedArtifact(Sampler):
     def images_of(self, noise: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> np.ndarray:
         """The endpoint ``sample``: uint8 ``[n, h, w, c]``."""
         noise, inputs = self.checked_inputs(noise, conditions or {})
-        return self._outputs("sample", {**noise, **inputs})["image"]
+        return self.outputs("sample", {**noise, **inputs})["image"]
 
     def __getattr__(self, name: str) -> Callable[..., np.ndarray]:
         """The artifact's other endpoints, which may be absent, as ``hasattr`` then says."""
@@ -111,7 +77,7 @@ class LoadedArtifact(Sampler):
 
     def dequantization_spec(self) -> Mapping[str, Input]:
         """The noise that ``log_prob`` takes: of a flow; empty where there is none."""
-        return {name: kind for name, kind in self._inputs.get("log_prob", {}).items() if kind.distribution is not None}
+        return {name: kind for name, kind in self.inputs.get("log_prob", {}).items() if kind.distribution is not None}
 
     def _log_prob(
         self, images: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
@@ -125,14 +91,14 @@ class LoadedArtifact(Sampler):
         self, images: Any, known_mask: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
     ) -> np.ndarray:
         def draw(noise: Mapping[str, np.ndarray], inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-            return self._outputs("complete", {**noise, **inputs})["image"]
+            return self.outputs("complete", {**noise, **inputs})["image"]
 
         return completed(self, draw, images, known_mask, seed, batch_size, conditions)
 
     def translations(self) -> Mapping[str, Translation]:
         """The endpoints whose names begin with ``translate``."""
         found = {}
-        for name, inputs in self._inputs.items():
+        for name, inputs in self.inputs.items():
             output = self.manifest["endpoints"][name]["outputs"].get("image")
             if (
                 not name.startswith("translate")
@@ -147,7 +113,7 @@ class LoadedArtifact(Sampler):
         return found
 
     def _images_of(self, name: str, noise: Mapping[str, Any], conditions: Mapping[str, Any]) -> np.ndarray:
-        return self._outputs(name, {**noise, **conditions})["image"]
+        return self.outputs(name, {**noise, **conditions})["image"]
 
     def _translate(
         self, name: str, images: Any, seed: int = 0, *, batch_size: int = DEFAULT_BATCH_SIZE, **conditions: Any
@@ -165,25 +131,12 @@ class LoadedArtifact(Sampler):
     def _batched(self, endpoint: str, given: Mapping[str, Any], batch_size: int) -> dict[str, np.ndarray]:
         """The endpoint's outputs of all that was given, each input checked by its kind."""
         size = integer("batch_size", batch_size, 1)
-        inputs = check_inputs(self._inputs[endpoint], given, f"{endpoint} of {self.name}")
+        inputs = check_inputs(self.inputs[endpoint], given, f"{endpoint} of {self.name}")
         count = len(next(iter(inputs.values())))
         if not count:
             raise InvalidInput(f"{endpoint} of {self.name} got no example at all; give at least one.")
         parts = [
-            self._outputs(endpoint, {name: values[start : start + size] for name, values in inputs.items()})
+            self.outputs(endpoint, {name: values[start : start + size] for name, values in inputs.items()})
             for start in range(0, count, size)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _outputs(self, endpoint: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What the endpoint gives; ``InvalidInput`` if it does not run, or gives other outputs than the manifest says."""
-        outputs, size = self._in_words(self._run)(endpoint, inputs), len(next(iter(inputs.values())))
-        for name, entry in self.manifest["endpoints"][endpoint]["outputs"].items():
-            found = outputs.get(name)
-            if found is None or found.dtype.name != entry["dtype"] or found.shape != (size, *entry["shape"][1:]):
-                came = "nothing" if found is None else f"{found.dtype} {list(found.shape)}"
-                raise InvalidInput(
-                    f"{self.name}: endpoint {endpoint!r} gives {came} as {name!r}; its manifest says {entry}. Export the "
-                    "model again."
-                )
-        return outputs

@@ -10,7 +10,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from keras_gen.core.errors import ExportFailed, InvalidInput
 from keras_gen.core.files import sha256, write_json
 from keras_gen.core.noise import DRAW
 from keras_gen.exporters.manifest_fields import check_fields
-from keras_gen.models.generative_model import GenerativeModel
+
+if TYPE_CHECKING:
+    from keras_gen.models.generative_model import GenerativeModel
 
 SCHEMA = "keras_gen/artifact/1"
 NAME = "manifest.json"
@@ -27,7 +29,7 @@ AGAIN = "export the model again"
 MOST_BYTES = 16 << 20  # a manifest has some KiB
 
 
-def describe_model(model: GenerativeModel, policies: set[str], version: int, packages: set[str]) -> dict[str, Any]:
+def describe_model(model: "GenerativeModel", policies: set[str], version: int, packages: set[str]) -> dict[str, Any]:
     """The manifest's head. ``policies`` are the dtype policies that were replaced by float32 to export."""
     names = ("tensorflow", "keras", "numpy", *sorted(packages - {"tensorflow"}))
     return {

@@ -41,13 +41,19 @@ def write(graphs: Graphs, folder: Path, version: int) -> dict[str, Any]:
     return {"opset": OPSET, "files": files}
 
 
-def load(folder: Path, entry: Mapping[str, Any]) -> Run:
-    """Opens the files of the manifest's ``entry`` in ONNX Runtime, on the CPU; its errors become ``FormatFailed``."""
+def load(folder: Path, entry: Mapping[str, Any], threads: Mapping[str, int] | None = None) -> Run:
+    """Opens the files of the manifest's ``entry`` in ONNX Runtime, on the CPU; its errors become ``FormatFailed``.
+
+    ``threads``: of each endpoint, how many compute within one run; default: ONNX Runtime's choice, all cores. Runs from several
+    threads of Python go on beside each other.
+    """
     runtime = _package("onnxruntime")
-    options = runtime.SessionOptions()
-    options.log_severity_level = 4  # fatal ones; others are raised
     sessions = {}
     for endpoint, file in entry["files"].items():
+        options = runtime.SessionOptions()
+        options.log_severity_level = 4  # fatal ones; others are raised
+        if threads is not None:
+            options.intra_op_num_threads = threads[endpoint]
         with attempt(f"ONNX Runtime cannot open endpoint {endpoint!r}"):
             sessions[endpoint] = runtime.InferenceSession(
                 str(folder / file), options, providers=["CPUExecutionProvider"]
