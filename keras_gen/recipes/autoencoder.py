@@ -4,7 +4,7 @@ from typing import Literal
 
 import keras_gen as kg
 from keras_gen.recipes.optimizer import OneOptimizerRecipe
-from keras_gen.recipes.recipe import Cost, NonNegativeFloat, PositiveFloat, PositiveInt
+from keras_gen.recipes.recipe import Cost, Expected, NonNegativeFloat, PositiveFloat, PositiveInt
 
 
 class AutoencoderMNIST(OneOptimizerRecipe):
@@ -19,6 +19,7 @@ class AutoencoderMNIST(OneOptimizerRecipe):
 
     family = "variational"
     cost = Cost(4)
+    expected = Expected("fid10k", 3.6)
 
     data: str = "mnist"
     epochs: PositiveInt = 30
