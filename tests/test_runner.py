@@ -150,6 +150,7 @@ def test_every_recipe_says_where_it_comes_from_and_resolves(recipe):
         ("wgan_mnist", {"width": "4", "latent_dim": "4"}),
         ("sngan_classes_mnist", {"width": "4", "latent_dim": "4"}),
         ("biggan_mnist", {"width": "1", "shared_embedding": "4", "critic_steps": "1"}),
+        ("progan_mnist", {"width": "4", "maps": "16", "latent_dim": "4", "start": "8"}),  # one phase to compile
         ("gated_pixel_cnn_classes_mnist", {"filters": "4", "blocks": "1", "mixtures": "2"}),
         ("classifier_mnist", {"width": "4", "features": "4"}),
         ("classifier_cifar10", {"width": "4", "features": "4"}),
