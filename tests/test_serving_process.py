@@ -22,7 +22,7 @@ PROGRAM = """
 import sys
 from keras_gen.serving.limits import Limits
 from keras_gen.serving.server import serve
-limits = Limits(head_seconds=0.6, body_seconds=0.8, answer_seconds=2.0, body_bytes=100_000, poll_seconds=0.1)
+limits = Limits(head_seconds=1.2, body_bytes=100_000, poll_seconds=0.1, body_seconds=SECONDS[0], answer_seconds=SECONDS[1])
 serve((sys.argv[1],), port=0, limits=limits, say=lambda text: print(text, flush=True))
 print({"tensorflow", "keras", "onnx", "tf2onnx"} & set(sys.modules), flush=True)
 """
@@ -31,9 +31,9 @@ BODY = json.dumps({"seed": 5, "instances": [{}, {}]}).encode()
 
 
 @contextlib.contextmanager
-def running(place):
-    """A server's process, and the port it listens at."""
-    command = [sys.executable, "-c", PROGRAM, str(place)]
+def running(place, seconds=(60.0, 60.0)):
+    """A server's process, and its port. ``seconds``: how long it waits for a body, and for an answer to be taken."""
+    command = [sys.executable, "-c", PROGRAM.replace("SECONDS", str(seconds)), str(place)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()
@@ -47,12 +47,12 @@ def running(place):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with running(artifact("coder")) as (process, port):
+    with running(artifact("coder"), seconds=(1.5, 4.0)) as (process, port):
         yield process, port
 
 
 def connected(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def all_of(connection) -> bytes:
@@ -95,8 +95,8 @@ def test_heads_and_bodies_that_do_not_come_end_the_connection(server):
         assert_answers(port)  # others are served meanwhile
         assert all_of(silent) == b"" and all_of(half_a_head) == b""
         answer = all_of(half_a_body)
-        assert answer.startswith(b"HTTP/1.1 408") and b"did not come within 0.8 s" in answer
-    assert 0.5 < time.monotonic() - start < 8
+        assert answer.startswith(b"HTTP/1.1 408") and b"did not come within 1.5 s" in answer
+    assert 1.0 < time.monotonic() - start < 40
     with connected(port) as trickle:  # a byte now and then does not help
         with contextlib.suppress(OSError):
             for byte in HEAD:
@@ -138,10 +138,10 @@ def test_who_does_not_take_the_answer_is_not_waited_for(server):
         start = time.monotonic()
         with pytest.raises(OSError):
             lazy.settimeout(0.2)
-            while time.monotonic() - start < 30:
+            while time.monotonic() - start < 60:
                 with contextlib.suppress(TimeoutError):
                     lazy.sendall(request)
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 50
     assert_answers(port)
 
 
@@ -153,13 +153,14 @@ def test_it_stops_when_all_is_answered(tmp_path):
         assert idle.recv(20).startswith(b"HTTP/1.1 200")
         time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.4)
         with pytest.raises(ConnectionRefusedError):
-            connected(port)
+            for _ in range(200):  # until it listens no more
+                connected(port).close()
+                time.sleep(0.1)
         late.sendall(whole()[-5:])
         answer = all_of(late)
         assert answer.startswith(b"HTTP/1.1 200") and b"predictions" in answer
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
         assert output.splitlines() == ["Stopped; what was asked has been answered.", "set()"]
         for connection in (idle, late):
@@ -185,7 +186,7 @@ def test_stopped_in_the_middle_of_much_work_it_finishes_what_it_took():
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
-        process.communicate(timeout=20)
+            thread.join(60)
+        process.communicate(timeout=60)
         assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
         assert process.returncode == 0
