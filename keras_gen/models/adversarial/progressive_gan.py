@@ -41,7 +41,7 @@ class ProgressiveGAN(GAN):
         width: most feature maps of a layer. maps: ``maps / 2**n`` maps where images have ``2**(n + 1)`` pixels a side (the
             paper's 8192 for 1024 px).
         group: examples whose deviation the discriminator sees, see ``MinibatchDeviation``; None: all of the global batch.
-        target: the slope that the gradient penalty asks for, 750 on CIFAR-10 and 1 elsewhere in the paper.
+        penalty_target: the slope that the gradient penalty asks for, 750 on CIFAR-10 and 1 elsewhere in the paper.
         penalty_weight: lambda of that penalty, ``10 (norm - target)^2 / target^2``, and of ``D(x)^2``.
         ema_decay: of the generator's average, at a batch of ``ema_batch``; with other batches it lasts as many images.
         restart: whether both optimizers begin anew, slots and steps, with each phase; a schedule of rates then does too.
@@ -248,7 +248,7 @@ class ProgressiveGAN(GAN):
         """Also that a batch makes whole groups on every replica."""
         super().check_batches(data, batch_size, augment)
         replicas = self.distribute_strategy.num_replicas_in_sync if self.distribute_strategy else 1
-        if batch_size // replicas < 2 and self.group is None and replicas == 1:
+        if batch_size < 2 and self.group is None:
             raise InvalidInput("batch_size=1: the discriminator compares the examples of a batch; give 2 or more.")
         if self.group is not None and (batch_size // replicas) % self.group:
             raise InvalidInput(

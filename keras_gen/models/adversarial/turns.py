@@ -62,7 +62,7 @@ class CompiledPhases:
     def __init__(self, phase: Callable[[], Hashable], make: Callable[[], Callable], steps_per_execution: int = 1):
         if steps_per_execution > 1:
             raise InvalidInput(
-                "steps_per_execution > 1 cannot follow steps that differ (critic_schedule); leave it out."
+                "steps_per_execution > 1 cannot follow steps that differ (critic_schedule, growth); leave it out."
             )
         self.phase, self.make = phase, make
         self.functions: dict[Hashable, Callable] = {}
